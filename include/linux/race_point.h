@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Named race points: places at which a selftest can hold a task, in order to
+ * drive two tasks through one chosen interleaving.
+ *
+ * A system declares its points and guards in include/race_points/<system>.h:
+ *
+ *	RACE_HOLD(name, "doc");		the task sleeps; process context only
+ *	RACE_SPIN(name, "doc");		the task spins; where sleeping is forbidden
+ *	RACE_COUNT(name, "doc");	nobody waits; legal anywhere, NMI included
+ *	RACE_GUARD(name, "doc");	a check of the kernel that a test can bypass
+ *
+ * and one .c file creates them: it defines CREATE_RACE_POINTS before its first
+ * #include, as for trace points.  They are used as
+ *
+ *	race_hold(name, mm, addr);
+ *	race_spin(name, mm, addr);
+ *	race_count(name, mm, addr);
+ *	if (race_bypass(name))
+ *
+ * mm and addr are those of the memory that the caller works on, so that a point
+ * which kernel threads pass too can be armed for one mm and one range.  Each use
+ * is a statement of its own: it can be taken out without touching the code.
+ *
+ * Without CONFIG_RACE_POINTS all of this compiles to nothing.
+ */
+#ifndef _LINUX_RACE_POINT_H
+#define _LINUX_RACE_POINT_H
+
+#include <linux/types.h>
+
+struct mm_struct;
+struct pid;
+struct race_session;
+
+#ifdef CONFIG_RACE_POINTS
+
+#include <linux/atomic.h>
+#include <linux/init.h>
+#include <linux/jump_label.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+
+enum race_kind {
+	RACE_KIND_HOLD,
+	RACE_KIND_SPIN,
+	RACE_KIND_COUNT,
+	RACE_KIND_GUARD,
+};
+
+/**
+ * struct race_filter - which passes of a point an arming is for
+ * @tid: only this task, or NULL
+ * @tgid: only tasks of this thread group, or NULL
+ * @mm: only passes that work on this mm, or NULL
+ * @start: with @end: only passes in [start, end)
+ * @end: 0 for every address
+ * @any: said in place of @tid, @tgid and @mm
+ */
+struct race_filter {
+	struct pid *tid;
+	struct pid *tgid;
+	struct mm_struct *mm;
+	unsigned long start;
+	unsigned long end;
+	bool any;
+};
+
+/**
+ * struct race_point - one named point or guard
+ * @name: unique among all points and guards
+ * @doc: what it marks, one line
+ * @kind: what may be done with it
+ * @all: entry in the list of all points.  W: race_mutex, at boot
+ * @total: passes that matched an arming since boot
+ * @total_timeouts: holds since boot that ended by their time-out
+ * @seq: odd while armed (a guard: while bypassed).  W: @lock
+ * @hits: passes that matched since the last arming
+ * @lock: protects all that follows; a leaf, taken with interrupts off
+ * @owner: session that owns the point, NULL for none
+ * @owner_mm: mm of the owner, which is never held.  Compared, never followed
+ * @filter: W: @lock and @seq even, so that a pass without @lock (RACE_COUNT)
+ *	which sees one odd @seq before and after has seen one filter
+ * @skip: matching passes still to be let through
+ * @times: tasks still to be held
+ * @timeout: of a hold, in ms
+ * @waiters: tasks held now
+ * @held: their number
+ * @released: holds that ended by a release
+ * @timeouts: holds that ended by their time-out
+ */
+struct race_point {
+	const char *name;
+	const char *doc;
+	enum race_kind kind;
+	struct list_head all;
+	atomic_t total;
+	atomic_t total_timeouts;
+	unsigned int seq;
+	atomic_t hits;
+
+	raw_spinlock_t lock;
+	struct race_session *owner;
+	struct mm_struct *owner_mm;
+	struct race_filter filter;
+	unsigned int skip;
+	unsigned int times;
+	unsigned int timeout;
+	struct list_head waiters;
+	unsigned int held;
+	unsigned int released;
+	unsigned int timeouts;
+};
+
+/* One type for each kind: the wrong verb for a point does not compile. */
+struct race_hold { struct race_point rp; };
+struct race_spin { struct race_point rp; };
+struct race_count { struct race_point rp; };
+struct race_guard { struct race_point rp; };
+
+/*
+ * One key for all points and guards.  It is switched on by the first open of the
+ * session file, before anything can be armed, and off by the last close, when
+ * nothing is: no key is ever flipped while a task spins with interrupts off.
+ */
+DECLARE_STATIC_KEY_FALSE(race_points_key);
+
+void __race_hold(struct race_hold *point, struct mm_struct *mm,
+		 unsigned long addr);
+void __race_spin(struct race_spin *point, struct mm_struct *mm,
+		 unsigned long addr);
+void __race_count(struct race_count *point, struct mm_struct *mm,
+		  unsigned long addr);
+bool __race_bypass(struct race_guard *guard);
+void race_point_register(struct race_point *rp);
+
+#define race_hold(_name, _mm, _addr)					\
+do {									\
+	might_sleep();							\
+	if (static_branch_unlikely(&race_points_key))			\
+		__race_hold(&race_hold_##_name, _mm, _addr);		\
+} while (0)
+
+#define race_spin(_name, _mm, _addr)					\
+do {									\
+	if (static_branch_unlikely(&race_points_key))			\
+		__race_spin(&race_spin_##_name, _mm, _addr);		\
+} while (0)
+
+#define race_count(_name, _mm, _addr)					\
+do {									\
+	if (static_branch_unlikely(&race_points_key))			\
+		__race_count(&race_count_##_name, _mm, _addr);		\
+} while (0)
+
+#define race_bypass(_name)						\
+	(static_branch_unlikely(&race_points_key) &&			\
+	 __race_bypass(&race_guard_##_name))
+
+#ifdef CREATE_RACE_POINTS
+#define __RACE_POINT(_type, _kind, _name, _doc)				\
+	struct _type _type##_##_name = { .rp = {			\
+		.name = #_name,						\
+		.doc = _doc,						\
+		.kind = _kind,						\
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(_type##_##_name.rp.lock), \
+		.waiters = LIST_HEAD_INIT(_type##_##_name.rp.waiters),	\
+	} };								\
+	static int __init _type##_##_name##_init(void)			\
+	{								\
+		race_point_register(&_type##_##_name.rp);		\
+		return 0;						\
+	}								\
+	core_initcall(_type##_##_name##_init)
+#else
+#define __RACE_POINT(_type, _kind, _name, _doc)				\
+	extern struct _type _type##_##_name
+#endif
+
+#else /* !CONFIG_RACE_POINTS */
+
+#define race_hold(_name, _mm, _addr)	do { } while (0)
+#define race_spin(_name, _mm, _addr)	do { } while (0)
+#define race_count(_name, _mm, _addr)	do { } while (0)
+#define race_bypass(_name)		false
+#define __RACE_POINT(_type, _kind, _name, _doc) struct _type
+
+#endif /* CONFIG_RACE_POINTS */
+
+#define RACE_HOLD(_name, _doc)						\
+	__RACE_POINT(race_hold, RACE_KIND_HOLD, _name, _doc)
+#define RACE_SPIN(_name, _doc)						\
+	__RACE_POINT(race_spin, RACE_KIND_SPIN, _name, _doc)
+#define RACE_COUNT(_name, _doc)						\
+	__RACE_POINT(race_count, RACE_KIND_COUNT, _name, _doc)
+#define RACE_GUARD(_name, _doc)						\
+	__RACE_POINT(race_guard, RACE_KIND_GUARD, _name, _doc)
+
+#endif /* _LINUX_RACE_POINT_H */

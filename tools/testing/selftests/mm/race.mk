@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0
+# Programs of the race tests: those that races/ names, and the tests of the tools
+# that they use.  Included after ../lib.mk; run_races.sh runs all races once.
+
+race_names := $(shell sed -n 's/^test: *\([^ ]*\).*/\1/p' races/*.races | sort -u)
+race_progs := $(addprefix $(OUTPUT)/,$(race_names) race-points fail-nth)
+race_shared := race_test.c uffd_oracle.c
+race_headers := race_test.h uffd_oracle.h
+
+TEST_PROGS += run_races.sh
+TEST_FILES += races
+TEST_GEN_PROGS_EXTENDED += $(race_progs)
+LOCAL_HDRS += $(race_headers)
+
+$(race_progs): CFLAGS += -Wall -Wextra -O2 -I.. $(KHDR_INCLUDES) \
+	-isystem ../../../../usr/include
+$(race_progs): LDLIBS += -lpthread
+$(race_progs): $(race_shared) $(race_headers)
+
+all: $(race_progs)

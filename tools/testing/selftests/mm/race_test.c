@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/futex.h>
+
+#include "kselftest.h"
+#include "race_test.h"
+
+#define RACE_DIR	"/sys/kernel/debug/race_points/"
+#define POINTS_MAX	8
+
+static const char *test_name;
+static const char *bypass;
+static const char *points[POINTS_MAX];
+static int nr_points;
+static int session = -1;
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/* For a loop that looks at a state: false once the deadline is over. */
+static bool look_again(long long *deadline)
+{
+	if (!*deadline)
+		*deadline = now_ms() + RACE_DEADLINE_MS;
+	usleep(500);
+	return now_ms() < *deadline;
+}
+
+static void report_points(void)
+{
+	int i;
+
+	for (i = 0; i < nr_points; i++)
+		ksft_print_msg("race_point: %s hits=%d timeouts=%d\n", points[i],
+			       race_field(session, points[i], "hits"),
+			       race_field(session, points[i], "timeouts"));
+	if (bypass)
+		ksft_print_msg("guard: %s hits=%d\n", bypass,
+			       race_field(session, bypass, "hits"));
+}
+
+/**
+ * race_begin() - print the header and switch off the guard that is to be bypassed
+ * @name: of the race
+ */
+void race_begin(const char *name)
+{
+	test_name = name;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_set_plan(1);
+
+	bypass = getenv("RACE_BYPASS");
+	if (bypass && !*bypass)
+		bypass = NULL;
+	if (bypass) {
+		session = race_session();
+		if (race_command(session, "bypass %s", bypass))
+			race_broken("cannot bypass %s: %s", bypass,
+				    strerror(errno));
+	}
+}
+
+/**
+ * race_end() - print the verdict
+ * @signature: the damage that was seen, one word; NULL for none
+ * Return: the exit code.
+ */
+int race_end(const char *signature)
+{
+	report_points();
+	if (signature) {
+		ksft_print_msg("signature: %s\n", signature);
+		ksft_test_result_fail("%s\n", test_name);
+		return KSFT_FAIL;
+	}
+	ksft_test_result_pass("%s\n", test_name);
+	return KSFT_PASS;
+}
+
+/**
+ * race_control_open() - the window was seen to be open
+ *
+ * For a race without points: says that the interleaving did happen.
+ */
+void race_control_open(void)
+{
+	ksft_print_msg("control: open\n");
+}
+
+/**
+ * race_broken() - the test could not be carried out: no verdict
+ * @fmt: why
+ */
+void race_broken(const char *fmt, ...)
+{
+	va_list args;
+	char why[256];
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	ksft_print_msg("broken: %s\n", why);
+	ksft_test_result_fail("%s\n", test_name);
+	_exit(KSFT_FAIL);
+}
+
+/**
+ * race_skip() - the kernel lacks what the test needs
+ * @fmt: what it lacks
+ */
+void race_skip(const char *fmt, ...)
+{
+	va_list args;
+	char why[256];
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	ksft_test_result_skip("%s: %s\n", test_name, why);
+	_exit(KSFT_SKIP);
+}
+
+/* Race points */
+
+bool race_points_exist(void)
+{
+	return !access(RACE_DIR "session", F_OK);
+}
+
+/**
+ * race_session() - open a session of the race points
+ * Return: its descriptor; it ends when this process closes it or dies.
+ */
+int race_session(void)
+{
+	int fd = open(RACE_DIR "session", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	if (fd < 0)
+		race_broken("race_points/session: %s", strerror(errno));
+	return fd;
+}
+
+/**
+ * race_command() - one command
+ * @fd: the session
+ * @fmt: the command
+ * Return: 0, or -1 with errno.
+ */
+int race_command(int fd, const char *fmt, ...)
+{
+	va_list args;
+	char cmd[256];
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(cmd, sizeof(cmd), fmt, args);
+	va_end(args);
+	return write(fd, cmd, len) == len ? 0 : -1;
+}
+
+/* Find "field=" on the line of @point. */
+static int parse_field(char *text, const char *point, const char *field)
+{
+	char *line, *save = NULL, key[64];
+	size_t len = strlen(point);
+
+	snprintf(key, sizeof(key), " %s=", field);
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *found;
+
+		if (strncmp(line, point, len) || line[len] != ' ')
+			continue;
+		found = strstr(line, key);
+		if (found)
+			return atoi(found + strlen(key));
+	}
+	return -1;
+}
+
+/**
+ * race_field() - a number of the session's line for a point
+ * @fd: the session
+ * @point: point or guard
+ * @field: armed, held, hits, released or timeouts
+ * Return: the number, -1 if there is none.
+ */
+int race_field(int fd, const char *point, const char *field)
+{
+	char text[4096];
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (len < 0)
+		return -1;
+	text[len] = 0;
+	return parse_field(text, point, field);
+}
+
+/**
+ * race_list_field() - a number of a point since boot
+ * @point: point or guard
+ * @field: armed, held, total or timeouts
+ * Return: the number, -1 if there is none.
+ */
+int race_list_field(const char *point, const char *field)
+{
+	char text[16384];
+	ssize_t len, got = 0;
+	int fd = open(RACE_DIR "list", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	while ((len = read(fd, text + got, sizeof(text) - 1 - got)) > 0)
+		got += len;
+	close(fd);
+	text[got] = 0;
+	return parse_field(text, point, field);
+}
+
+void race_arm(const char *point, const char *fmt, ...)
+{
+	va_list args;
+	char scope[192];
+
+	va_start(args, fmt);
+	vsnprintf(scope, sizeof(scope), fmt, args);
+	va_end(args);
+
+	if (session < 0)
+		session = race_session();
+	if (race_command(session, "arm %s %s", point, scope))
+		race_broken("arm %s %s: %s", point, scope, strerror(errno));
+	if (nr_points < POINTS_MAX)
+		points[nr_points++] = point;
+}
+
+void race_wait(const char *point, const char *what)
+{
+	if (race_command(session, "wait %s %s timeout=%d", point, what,
+			 RACE_DEADLINE_MS))
+		race_broken("wait %s %s: %s", point, what, strerror(errno));
+}
+
+void race_release(const char *point)
+{
+	if (race_command(session, "release %s", point))
+		race_broken("release %s: %s", point, strerror(errno));
+}
+
+/* Actors */
+
+enum { CALL_IDLE, CALL_GO, CALL_RUNNING, CALL_DONE };
+
+static void futex_wake(int *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void futex_wait(int *word, int value)
+{
+	struct timespec ts = { .tv_sec = 1 };
+
+	syscall(SYS_futex, word, FUTEX_WAIT, value, &ts, NULL, 0);
+}
+
+/* The child of a clone() that is under test: only system calls, for ever. */
+static void __noreturn_ clone_child(void)
+{
+	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	for (;;)
+		syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
+}
+
+static void *call_thread(void *arg)
+{
+	struct call *c = arg;
+
+	__atomic_store_n(&c->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
+	for (;;) {
+		int state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);
+		long ret;
+
+		if (state != CALL_GO) {
+			futex_wait(&c->state, state);
+			continue;
+		}
+		__atomic_store_n(&c->state, CALL_RUNNING, __ATOMIC_RELEASE);
+		ret = syscall(c->nr, c->arg[0], c->arg[1], c->arg[2],
+			      c->arg[3], c->arg[4]);
+		/* It shares @c: not a word may be written here. */
+		if (c->nr == SYS_clone && !ret)
+			clone_child();
+		c->ret = ret;
+		c->err = ret == -1 ? errno : 0;
+		__atomic_store_n(&c->state, CALL_DONE, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+void *shared_alloc(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		race_broken("mmap: %s", strerror(errno));
+	return p;
+}
+
+/**
+ * actor_start() - fork a process whose threads wait for calls
+ * @a: filled in
+ * @init: called in the new process first; may be NULL
+ * @arg: for @init
+ *
+ * All threads exist and have run when this returns: nothing has to be mapped or
+ * faulted in once a point holds the mmap_lock of this process.
+ */
+void actor_start(struct actor *a, void (*init)(void *arg), void *arg)
+{
+	long long deadline = 0;
+	int i;
+
+	a->call = shared_alloc(sizeof(*a->call) * ACTOR_THREADS);
+	a->pid = fork();
+	if (a->pid < 0)
+		race_broken("fork: %s", strerror(errno));
+	if (!a->pid) {
+		pthread_t thread;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (init)
+			init(arg);
+		for (i = 0; i < ACTOR_THREADS; i++)
+			if (pthread_create(&thread, NULL, call_thread,
+					   &a->call[i]))
+				_exit(1);
+		for (;;)
+			pause();
+	}
+	for (i = 0; i < ACTOR_THREADS; i++)
+		while (!__atomic_load_n(&a->call[i].tid, __ATOMIC_ACQUIRE))
+			if (waitpid(a->pid, NULL, WNOHANG) ||
+			    !look_again(&deadline))
+				race_broken("an actor did not come up");
+	/* One call each, so that the code of the loop is mapped. */
+	for (i = 0; i < ACTOR_THREADS; i++) {
+		actor_call(a, i, SYS_gettid);
+		actor_done(a, i);
+	}
+}
+
+void actor_stop(struct actor *a)
+{
+	kill(a->pid, SIGKILL);
+	waitpid(a->pid, NULL, 0);
+}
+
+/**
+ * actor_call_args() - let a thread make a system call
+ * @a: the actor
+ * @thread: which thread, idle or done
+ * @nr: number of the call
+ * @arg: its arguments
+ *
+ * Called through actor_call(), which makes the array.
+ */
+void actor_call_args(struct actor *a, int thread, long nr, const long arg[5])
+{
+	struct call *c = &a->call[thread];
+
+	memcpy(c->arg, arg, sizeof(c->arg));
+	c->nr = nr;
+	__atomic_store_n(&c->state, CALL_GO, __ATOMIC_RELEASE);
+	futex_wake(&c->state);
+}
+
+bool actor_is_done(struct actor *a, int thread)
+{
+	return __atomic_load_n(&a->call[thread].state, __ATOMIC_ACQUIRE) ==
+	       CALL_DONE;
+}
+
+void actor_done(struct actor *a, int thread)
+{
+	long long deadline = 0;
+
+	while (!actor_is_done(a, thread))
+		if (!look_again(&deadline))
+			race_broken("system call %ld of an actor does not return",
+				    a->call[thread].nr);
+}
+
+static bool read_proc(const struct actor *a, int thread, const char *file,
+		      char *text, size_t size)
+{
+	char path[64];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", a->pid,
+		 a->call[thread].tid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	len = read(fd, text, size - 1);
+	close(fd);
+	if (len <= 0)
+		return false;
+	text[len] = 0;
+	return true;
+}
+
+/**
+ * actor_blocked() - wait until a call blocks or returns
+ * @a: the actor
+ * @thread: which thread
+ *
+ * Blocked is: asleep, not interruptibly, inside that very system call.
+ *
+ * Return: true if it blocks, false if it is done.
+ */
+bool actor_blocked(struct actor *a, int thread)
+{
+	long long deadline = 0;
+	char text[512], *p;
+
+	do {
+		if (actor_is_done(a, thread))
+			return false;
+		if (!read_proc(a, thread, "stat", text, sizeof(text)))
+			continue;
+		p = strrchr(text, ')');
+		if (!p || strncmp(p, ") D", 3))
+			continue;
+		if (read_proc(a, thread, "syscall", text, sizeof(text)) &&
+		    text[0] != 'r' && atol(text) == a->call[thread].nr)
+			return true;
+	} while (look_again(&deadline));
+	race_broken("system call %ld of an actor neither blocks nor returns",
+		    a->call[thread].nr);
+}
+
+/* Memory */
+
+size_t page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+/**
+ * page_present() - does a page table of another process map this page?
+ * @pid: the process
+ * @addr: an address in it
+ */
+bool page_present(pid_t pid, const void *addr)
+{
+	uint64_t entry;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || pread(fd, &entry, sizeof(entry),
+			    (uintptr_t)addr / page_size() * sizeof(entry)) !=
+	    sizeof(entry))
+		race_broken("%s: %s", path, strerror(errno));
+	close(fd);
+	return entry >> 63;
+}
+
+/* userfaultfd */
+
+struct monitored_shared {
+	uint64_t features;
+	size_t pages;
+	int uffd;
+	char *area;
+	char *other;
+	int err;
+};
+
+static char *registered_area(int uffd, size_t len)
+{
+	struct uffdio_register reg = {
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+		.range.len = len,
+	};
+	char *area;
+
+	/* Not merged with its neighbours, and never huge. */
+	area = mmap(NULL, len + 2 * page_size(), PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		return NULL;
+	area = mmap(area + page_size(), len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (area == MAP_FAILED)
+		return NULL;
+	madvise(area, len, MADV_NOHUGEPAGE);
+	reg.range.start = (uintptr_t)area;
+	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? NULL : area;
+}
+
+static void monitored_init(void *arg)
+{
+	struct monitored_shared *s = arg;
+	struct uffdio_api api = { .api = UFFD_API, .features = s->features };
+	size_t len = s->pages * page_size();
+
+	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (s->uffd < 0 || ioctl(s->uffd, UFFDIO_API, &api)) {
+		s->err = errno;
+		return;
+	}
+	s->area = registered_area(s->uffd, len);
+	s->other = registered_area(s->uffd, len);
+	if (!s->area || !s->other)
+		s->err = errno;
+}
+
+/**
+ * monitored_start() - start a process with memory that this one monitors
+ * @m: filled in
+ * @pages: of each of its two registered areas; none is present
+ * @features: UFFD_FEATURE_*
+ */
+void monitored_start(struct monitored *m, size_t pages, uint64_t features)
+{
+	struct monitored_shared *s = shared_alloc(sizeof(*s));
+	int pidfd;
+
+	s->features = features;
+	s->pages = pages;
+	actor_start(&m->actor, monitored_init, s);
+	if (s->err == ENOSYS)
+		race_skip("no userfaultfd: CONFIG_USERFAULTFD=y is needed");
+	if (s->err == EINVAL)
+		race_skip("userfaultfd lacks the features %llx",
+			  (unsigned long long)features);
+	if (s->err)
+		race_broken("userfaultfd: %s", strerror(s->err));
+
+	pidfd = syscall(SYS_pidfd_open, m->actor.pid, 0);
+	m->uffd = pidfd < 0 ? -1 : syscall(SYS_pidfd_getfd, pidfd, s->uffd, 0);
+	if (m->uffd < 0)
+		race_broken("pidfd_getfd: %s", strerror(errno));
+	close(pidfd);
+	m->pages = pages;
+	m->area = s->area;
+	m->other = s->other;
+}
+
+void monitored_stop(struct monitored *m)
+{
+	close(m->uffd);
+	actor_stop(&m->actor);
+}
+
+bool event_readable(int uffd, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = uffd, .events = POLLIN };
+
+	return poll(&pfd, 1, timeout_ms) == 1 && (pfd.revents & POLLIN);
+}
+
+/**
+ * event_read() - read the next event, which must be of this kind
+ * @uffd: the userfaultfd
+ * @event: UFFD_EVENT_*
+ * @msg: filled in; may be NULL
+ */
+void event_read(int uffd, unsigned int event, struct uffd_msg *msg)
+{
+	struct uffd_msg m;
+
+	if (!event_readable(uffd, RACE_DEADLINE_MS))
+		race_broken("no event %#x", event);
+	if (read(uffd, &m, sizeof(m)) != sizeof(m))
+		race_broken("read of event %#x: %s", event, strerror(errno));
+	if (m.event != event)
+		race_broken("event %#x in place of %#x", m.event, event);
+	if (msg)
+		*msg = m;
+}
+
+/**
+ * fill() - UFFDIO_COPY by this process
+ * @uffd: the userfaultfd
+ * @dst: where, in the monitored process
+ * @src: from where, in this one
+ * @len: how much
+ * @copied: .copy as the kernel wrote it; may be NULL
+ * Return: 0 or an errno.
+ */
+int fill(int uffd, void *dst, const void *src, size_t len, int64_t *copied)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)dst,
+		.src = (uintptr_t)src,
+		.len = len,
+	};
+	int err = ioctl(uffd, UFFDIO_COPY, &copy) ? errno : 0;
+
+	if (copied)
+		*copied = copy.copy;
+	return err;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the race tests share.  A test is made of three kinds of process:
+ *
+ *	controller	main(): arms race points, reads events, judges.  Nothing
+ *			that is held shares its mm.
+ *	actors		processes whose threads make one system call each, when
+ *			told to: the monitored process, a process that fills
+ *
+ * The controller waits for states (held at a point, blocked in a system call,
+ * event readable), never for a length of time.  RACE_DEADLINE_MS only ends a
+ * hang, and then the test is broken, not failed.
+ *
+ * A test that fails names the damage it saw with a signature: a test that stops
+ * for any other reason has none and counts as broken.
+ */
+#ifndef RACE_TEST_H
+#define RACE_TEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <linux/userfaultfd.h>
+
+#define RACE_DEADLINE_MS	40000
+#define RACE_HOLD_MS		"60000"
+#define ACTOR_THREADS		2
+
+#define __noreturn_		__attribute__((noreturn))
+#define __printf_(a, b)		__attribute__((format(printf, a, b)))
+
+/* Verdicts and reasons. */
+void race_begin(const char *name);
+int race_end(const char *signature);
+void race_control_open(void);
+void __noreturn_ race_broken(const char *fmt, ...) __printf_(1, 2);
+void __noreturn_ race_skip(const char *fmt, ...) __printf_(1, 2);
+
+/* Race points.  Each of them is broken() if the kernel says no. */
+bool race_points_exist(void);
+void race_arm(const char *point, const char *fmt, ...) __printf_(2, 3);
+void race_wait(const char *point, const char *what);
+void race_release(const char *point);
+
+/* The session file by itself, for the tests of the race points. */
+int race_session(void);
+int race_command(int session, const char *fmt, ...) __printf_(2, 3);
+int race_field(int session, const char *point, const char *field);
+int race_list_field(const char *point, const char *field);
+
+/*
+ * One system call of an actor's thread.  Lives in memory that the controller
+ * and all actors share.
+ */
+struct call {
+	int state;
+	pid_t tid;
+	long nr;
+	long arg[5];
+	long ret;
+	int err;
+};
+
+struct actor {
+	pid_t pid;
+	struct call *call;	/* ACTOR_THREADS of them */
+};
+
+void *shared_alloc(size_t size);
+void actor_start(struct actor *a, void (*init)(void *arg), void *arg);
+void actor_stop(struct actor *a);
+void actor_call_args(struct actor *a, int thread, long nr, const long arg[5]);
+#define actor_call(a, thread, nr, ...) \
+	actor_call_args(a, thread, nr, (const long[5]){ __VA_ARGS__ })
+void actor_done(struct actor *a, int thread);
+bool actor_is_done(struct actor *a, int thread);
+bool actor_blocked(struct actor *a, int thread);
+
+/* The memory of another process. */
+size_t page_size(void);
+bool page_present(pid_t pid, const void *addr);
+
+/* userfaultfd of an actor, as its monitor sees it. */
+struct monitored {
+	struct actor actor;
+	int uffd;		/* the controller's descriptor of it */
+	size_t pages;		/* of each area */
+	char *area;		/* registered for missing pages */
+	char *other;		/* a second mapping, registered too */
+};
+
+void monitored_start(struct monitored *m, size_t pages, uint64_t features);
+void monitored_stop(struct monitored *m);
+bool event_readable(int uffd, int timeout_ms);
+void event_read(int uffd, unsigned int event, struct uffd_msg *msg);
+int fill(int uffd, void *dst, const void *src, size_t len, int64_t *copied);
+
+#endif /* RACE_TEST_H */

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * MADV_DONTNEED against a UFFDIO_COPY that is in the middle of its range: once
+ * both have returned no page of the range may be present.
+ *
+ *	filler			target			monitor
+ *	UFFDIO_COPY, 4 pages
+ *	  installs page 0
+ *	  held before page 1
+ *				MADV_DONTNEED, 4 pages
+ *	base:			  REMOVE pending	reads it
+ *				  removes page 0
+ *				  returns
+ *	  released
+ *	  installs pages 1 to 3: stale
+ *
+ *	series:			  waits for the fill
+ *	  released
+ *	  installs pages 1 to 3
+ *				  REMOVE pending	reads it
+ *				  removes pages 0 to 3
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "kselftest.h"
+#include "race_test.h"
+#include "uffd_oracle.h"
+
+#define PAGES	4
+
+static struct monitored m;
+static char *src;
+
+/* In the filler: its source is resident, so that the fill never faults it in. */
+static void touch_source(void *arg)
+{
+	(void)arg;
+	memset(src, 0x5a, PAGES * page_size());
+}
+
+static void take_event(void)
+{
+	event_read(m.uffd, UFFD_EVENT_REMOVE, NULL);
+	actor_done(&m.actor, 0);
+}
+
+int main(void)
+{
+	struct fill_vs_remove o = { };
+	struct uffdio_copy *copy;
+	struct actor filler;
+	bool event_in_fill;
+	size_t i;
+
+	race_begin("uffd-remove-vs-fill");
+	if (!race_points_exist())
+		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	monitored_start(&m, PAGES, UFFD_FEATURE_EVENT_REMOVE);
+	src = mmap(NULL, PAGES * page_size(), PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (src == MAP_FAILED)
+		race_broken("mmap: %s", strerror(errno));
+	copy = shared_alloc(sizeof(*copy));
+	copy->dst = (uintptr_t)m.area;
+	copy->src = (uintptr_t)src;
+	copy->len = PAGES * page_size();
+	actor_start(&filler, touch_source, NULL);
+
+	race_arm("uffd_fill_page", "tid=%d range=%#lx-%#lx timeout=" RACE_HOLD_MS,
+		 filler.call[0].tid, (long)(m.area + page_size()),
+		 (long)(m.area + 2 * page_size()));
+	race_arm("uffd_remove_begin", "tid=%d", m.actor.call[0].tid);
+
+	actor_call(&filler, 0, SYS_ioctl, m.uffd, UFFDIO_COPY, (long)copy);
+	race_wait("uffd_fill_page", "held=1");
+	if (!page_present(m.actor.pid, m.area) ||
+	    page_present(m.actor.pid, m.area + page_size()))
+		race_broken("the fill is not held between pages 0 and 1");
+
+	actor_call(&m.actor, 0, SYS_madvise, (long)m.area, PAGES * page_size(),
+		   MADV_DONTNEED);
+	race_wait("uffd_remove_begin", "hits=1");
+	if (!actor_blocked(&m.actor, 0))
+		race_broken("MADV_DONTNEED waits for nobody");
+	/* It is in its only sleep: for the monitor if there is an event. */
+	event_in_fill = event_readable(m.uffd, 0);
+	if (event_in_fill)
+		take_event();
+	race_release("uffd_fill_page");
+	actor_done(&filler, 0);
+	if (!event_in_fill)
+		take_event();
+
+	ksft_print_msg("fill: ret=%ld errno=%d copied=%lld, event %s the fill\n",
+		       filler.call[0].ret, filler.call[0].err,
+		       (long long)copy->copy,
+		       event_in_fill ? "during" : "after");
+	for (i = 0; i < PAGES; i++)
+		o.stale += page_present(m.actor.pid, m.area + i * page_size());
+	ksft_print_msg("pages present: %zu of %d\n", o.stale, PAGES);
+	actor_stop(&filler);
+	monitored_stop(&m);
+	return race_end(fill_vs_remove_damage(&o));
+}
