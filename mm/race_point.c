@@ -29,6 +29,7 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/mutex.h>
 #include <linux/nmi.h>
 #include <linux/pid.h>
@@ -596,13 +597,14 @@ static int race_command_arm(struct race_session *s, const char *name,
 
 /*
  * Polls: a count point is legal where nothing may be woken, and one way of
- * waiting serves all kinds.
+ * waiting serves all kinds.  By hrtimer: while a task spins with interrupts off on
+ * the CPU that keeps jiffies, jiffies stand still.
  */
 static int race_command_wait(struct race_session *s, const char *name,
 			     char *args)
 {
 	unsigned int held = 0, hits = 0, timeout = RACE_WAIT_MS;
-	unsigned long end;
+	ktime_t end, pause = ms_to_ktime(1);
 	char *word;
 	int err = 0;
 
@@ -627,10 +629,10 @@ static int race_command_wait(struct race_session *s, const char *name,
 	if (!held && !hits)
 		held = 1;
 
-	end = jiffies + msecs_to_jiffies(timeout);
+	end = ktime_add_ms(ktime_get(), timeout);
 	for (;;) {
 		struct race_point *rp;
-		bool late = time_after(jiffies, end);
+		bool late = ktime_after(ktime_get(), end);
 
 		mutex_lock(&race_mutex);
 		rp = race_find(name);
@@ -655,7 +657,8 @@ static int race_command_wait(struct race_session *s, const char *name,
 			return -ETIMEDOUT;
 		if (signal_pending(current))
 			return -EINTR;
-		schedule_timeout_interruptible(1);
+		set_current_state(TASK_INTERRUPTIBLE);
+		schedule_hrtimeout(&pause, HRTIMER_MODE_REL);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/mm_types.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -32,7 +33,7 @@ RACE_SPIN(kunit_spin, "a spin point for them");
 RACE_COUNT(kunit_count, "a count point for them");
 RACE_GUARD(kunit_guard, "a guard for them");
 
-#define DEADLINE	(60 * HZ)
+#define DEADLINE_MS	60000
 
 /* A thread that passes one point once. */
 struct passer {
@@ -90,7 +91,8 @@ static void passer_create(struct kunit *test, struct passer *p,
 
 static bool passer_done(struct passer *p)
 {
-	return wait_for_completion_timeout(&p->done, DEADLINE);
+	return wait_for_completion_timeout(&p->done,
+					   msecs_to_jiffies(DEADLINE_MS));
 }
 
 static void passer_join(struct passer *p)
@@ -119,12 +121,13 @@ static __printf(2, 3) int command(struct race_session *s, const char *fmt, ...)
 
 static bool until_held(struct race_point *rp, unsigned int nr)
 {
-	unsigned long end = jiffies + DEADLINE;
+	ktime_t end = ktime_add_ms(ktime_get(), DEADLINE_MS);
 
+	/* Not by jiffies: the CPU that keeps them may be the one that spins. */
 	while (READ_ONCE(rp->held) != nr) {
-		if (time_after(jiffies, end))
+		if (ktime_after(ktime_get(), end))
 			return false;
-		schedule_timeout_uninterruptible(1);
+		usleep_range(500, 1000);
 	}
 	return true;
 }

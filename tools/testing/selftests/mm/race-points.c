@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,7 +162,7 @@ static void owner_killed(bool heir)
 {
 	int *ready = shared_alloc(2 * sizeof(*ready));
 	int before = race_list_field(POINT, "timeouts");
-	pid_t owner = fork();
+	pid_t owner = fork(), child;
 
 	if (!owner) {
 		int s = race_session();
@@ -174,12 +173,10 @@ static void owner_killed(bool heir)
 			_exit(1);
 		if (heir) {
 			fcntl(s, F_SETFD, 0);
-			ready[1] = fork();
-			if (!ready[1]) {
-				prctl(PR_SET_PDEATHSIG, 0);
-				for (;;)
-					pause();
-			}
+			child = fork();
+			while (!child)
+				pause();
+			ready[1] = child;
 		}
 		__atomic_store_n(&ready[0], 1, __ATOMIC_RELEASE);
 		for (;;)
@@ -222,14 +219,14 @@ static void killed_owner_with_heir(void)
 static void held_heir(void)
 {
 	int *ready = shared_alloc(2 * sizeof(*ready));
-	pid_t owner = fork();
+	pid_t owner = fork(), child;
 
 	if (!owner) {
 		int s = race_session();
 
 		fcntl(s, F_SETFD, 0);
-		ready[1] = fork();
-		if (!ready[1]) {
+		child = fork();
+		if (!child) {
 			touch_source(NULL);
 			while (!__atomic_load_n(&ready[0], __ATOMIC_ACQUIRE))
 				usleep(1000);
@@ -238,8 +235,9 @@ static void held_heir(void)
 				pause();
 		}
 		if (race_command(s, "arm " POINT " tid=%d timeout=60000",
-				 ready[1]))
+				 child))
 			_exit(1);
+		ready[1] = child;
 		__atomic_store_n(&ready[0], 1, __ATOMIC_RELEASE);
 		for (;;)
 			pause();
