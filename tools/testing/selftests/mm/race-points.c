@@ -309,7 +309,7 @@ static const struct {
 
 int main(void)
 {
-	size_t i, nr = sizeof(tests) / sizeof(tests[0]);
+	size_t i, nr = ARRAY_SIZE(tests);
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();

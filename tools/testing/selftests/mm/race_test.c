@@ -288,7 +288,7 @@ static void futex_wait(int *word, int value)
 }
 
 /* The child of a clone() that is under test: only system calls, for ever. */
-static void __noreturn_ clone_child(void)
+static void __noreturn clone_child(void)
 {
 	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	for (;;)

@@ -27,25 +27,32 @@
 #define RACE_HOLD_MS		"60000"
 #define ACTOR_THREADS		2
 
-#define __noreturn_		__attribute__((noreturn))
-#define __printf_(a, b)		__attribute__((format(printf, a, b)))
+#ifndef __printf
+#define __printf(a, b)		__attribute__((format(printf, a, b)))
+#endif
+#ifndef __noreturn
+#define __noreturn		__attribute__((noreturn))
+#endif
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(x)		(sizeof(x) / sizeof((x)[0]))
+#endif
 
 /* Verdicts and reasons. */
 void race_begin(const char *name);
 int race_end(const char *signature);
 void race_control_open(void);
-void __noreturn_ race_broken(const char *fmt, ...) __printf_(1, 2);
-void __noreturn_ race_skip(const char *fmt, ...) __printf_(1, 2);
+void __noreturn race_broken(const char *fmt, ...) __printf(1, 2);
+void __noreturn race_skip(const char *fmt, ...) __printf(1, 2);
 
 /* Race points.  Each of them is broken() if the kernel says no. */
 bool race_points_exist(void);
-void race_arm(const char *point, const char *fmt, ...) __printf_(2, 3);
+void race_arm(const char *point, const char *fmt, ...) __printf(2, 3);
 void race_wait(const char *point, const char *what);
 void race_release(const char *point);
 
 /* The session file by itself, for the tests of the race points. */
 int race_session(void);
-int race_command(int session, const char *fmt, ...) __printf_(2, 3);
+int race_command(int session, const char *fmt, ...) __printf(2, 3);
 int race_field(int session, const char *point, const char *field);
 int race_list_field(const char *point, const char *field);
 
@@ -72,7 +79,7 @@ void actor_start(struct actor *a, void (*init)(void *arg), void *arg);
 void actor_stop(struct actor *a);
 void actor_call_args(struct actor *a, int thread, long nr, const long arg[5]);
 #define actor_call(a, thread, nr, ...) \
-	actor_call_args(a, thread, nr, (const long[5]){ __VA_ARGS__ })
+	actor_call_args(a, thread, nr, (const long[5]) { __VA_ARGS__ })
 void actor_done(struct actor *a, int thread);
 bool actor_is_done(struct actor *a, int thread);
 bool actor_blocked(struct actor *a, int thread);

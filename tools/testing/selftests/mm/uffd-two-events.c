@@ -86,7 +86,7 @@ static const struct variant {
 	  UFFD_EVENT_REMOVE, UFFD_EVENT_FORK },
 };
 
-static void change(int thread, unsigned int event)
+static void make_change(int thread, unsigned int event)
 {
 	switch (event) {
 	case UFFD_EVENT_REMOVE:
@@ -103,14 +103,14 @@ static void change(int thread, unsigned int event)
 		break;
 	}
 	if (!actor_blocked(&m.actor, thread))
-		race_broken("change %d does not wait for the monitor", thread);
+		race_broken("layout change %d does not wait for the monitor", thread);
 }
 
 static const struct variant *find_variant(const char *name)
 {
 	size_t i;
 
-	for (i = 0; name && i < sizeof(variants) / sizeof(variants[0]); i++)
+	for (i = 0; name && i < ARRAY_SIZE(variants); i++)
 		if (!strcmp(variants[i].name, name))
 			return &variants[i];
 	fprintf(stderr, "usage: uffd-two-events remove|remap|unmap|fork\n");
@@ -137,8 +137,8 @@ int main(int argc, char **argv)
 	monitored_start(&m, PAGES, v->features);
 	dst = o.moved ? m.other : page(1);
 
-	change(0, v->first);
-	change(1, v->second);
+	make_change(0, v->first);
+	make_change(1, v->second);
 	err = fill(m.uffd, dst, src, page_size(), NULL);
 	if (err != EAGAIN)
 		race_broken("fill with two events pending: %s", strerror(err));
