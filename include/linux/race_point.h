@@ -160,6 +160,7 @@ do {									\
 
 #ifdef CREATE_RACE_POINTS
 #define __RACE_POINT(_type, _kind, _name, _doc)				\
+	extern struct _type _type##_##_name;				\
 	struct _type _type##_##_name = { .rp = {			\
 		.name = #_name,						\
 		.doc = _doc,						\
