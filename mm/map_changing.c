@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * map_changing: a fill and a change of the memory layout never miss each other.
+ * map_changing: a change of the memory layout does not run past a fill.
  * After "userfaultfd: protect mmap_changing with rw_sem in userfaulfd_ctx" and
  * its discussion on linux-mm, January 2024.
  *
- * A monitor that asked for events (fork, mremap, munmap, MADV_DONTNEED) must not
- * fill pages by a picture of the address space that is out of date.  Two fields
- * of struct userfaultfd_ctx see to that:
+ * A monitor that asked for events (fork, mremap, munmap, MADV_DONTNEED and its
+ * like) must not fill pages by a picture of the address space that is out of date.
+ * Two fields of struct userfaultfd_ctx see to that:
  *
- *	mmap_changing		the number of changes that have begun and whose
- *				event the monitor has not yet taken
+ *	mmap_changing		the number of changes that have begun and not ended
  *	map_changing_lock	W: mmap_changing goes up
  *				R: a fill, from its test of mmap_changing to the
  *				last page that it installs
@@ -20,27 +19,32 @@
  *	  write lock, waits for fills		  read lock
  *	  mmap_changing++			  mmap_changing? unlock, -EAGAIN
  *	  write unlock				install pages
- *	make the change, or let it be made	map_changing_fill_end()
- *	tell the monitor, wait for it		  read unlock
- *	map_changing_end()
+ *	queue the event, wait for the monitor	map_changing_fill_end()
+ *	map_changing_end()			  read unlock
  *	  mmap_changing--
  *
- * So each fill is either complete before a change begins, and the change sees its
- * pages, or it is refused until the monitor knows.  Going down needs no lock: it
- * only admits.  It is a count, not a flag, since several tasks may be changing the
- * layout: the end of one must not admit a fill that another still forbids.
+ * fork, mremap and munmap change the layout before they wait, MADV_DONTNEED after
+ * map_changing_end().  In both cases what a fill installs under the lock is there
+ * before the change has begun, or the fill is refused until it has ended.  It ends
+ * when the task that made it has run again after the monitor read the event: the
+ * monitor may be refused a little longer than it needs to be.
+ *
+ * It is a count, not a flag, since several tasks may be changing the layout: the
+ * end of one must not admit a fill that another still forbids.  Going down needs no
+ * lock, it only admits.
  *
  * Lock order: mmap_lock -> map_changing_lock -> all that a fill takes.  Nothing
  * is taken inside the write side.  A fill drops both locks when it must fault in
  * its source: whoever serves that fault may be waiting for the one or the other.
+ * A whole change may come and go in that gap; a count cannot tell, so the fill then
+ * goes on as if nothing had happened.
  *
- * On kernels whose fills hold mmap_lock for reading throughout, a change made
- * under mmap_lock for writing finds no fill to wait for.  MADV_DONTNEED holds
- * mmap_lock for reading only: there the wait is what keeps a running fill from
- * installing pages behind the removal.
+ * Where fills hold mmap_lock for reading throughout, a change made under mmap_lock
+ * for writing finds no fill to wait for.  userfaultfd_remove() holds it for reading
+ * only: there the wait is what keeps a running fill from installing pages behind
+ * the removal.
  */
 #include <linux/atomic.h>
-#include <linux/bug.h>
 #include <linux/errno.h>
 #include <linux/map_changing.h>
 #include <linux/rwsem.h>
@@ -61,12 +65,6 @@ void map_changing_init(struct userfaultfd_ctx *ctx)
 	atomic_set(&ctx->mmap_changing, 0);
 }
 
-static int map_changing_raise(struct userfaultfd_ctx *ctx)
-{
-	atomic_inc(&ctx->mmap_changing);
-	return 0;
-}
-
 /**
  * map_changing_begin() - the memory layout is about to change
  * @ctx: context of a mapping that changes; the caller has a reference
@@ -80,7 +78,7 @@ static int map_changing_raise(struct userfaultfd_ctx *ctx)
 void map_changing_begin(struct userfaultfd_ctx *ctx)
 {
 	down_write(&ctx->map_changing_lock);
-	map_changing_raise(ctx);
+	atomic_inc(&ctx->mmap_changing);
 	up_write(&ctx->map_changing_lock);
 }
 
@@ -88,8 +86,7 @@ void map_changing_begin(struct userfaultfd_ctx *ctx)
  * map_changing_begin_killable() - the same for callers that can fail
  * @ctx: context of a mapping that changes; the caller has a reference
  *
- * Context: process context, sleeps.  The mmap_lock of ctx->mm is held, for
- * reading or for writing.
+ * Context: process context, sleeps.  The mmap_lock of ctx->mm is held.
  * Return: 0, or -EINTR for a task that was killed while it waited: then nothing
  * has begun, and map_changing_end() must not be called.
  */
@@ -97,19 +94,20 @@ int map_changing_begin_killable(struct userfaultfd_ctx *ctx)
 {
 	int err;
 
+	/* Raised without the lock: 0 since it is never negative. */
 	if (race_bypass(map_changing_lock))
-		return map_changing_raise(ctx);
+		return !atomic_inc_return(&ctx->mmap_changing);
 
 	err = down_write_killable(&ctx->map_changing_lock);
 	if (err)
 		return err;
-	map_changing_raise(ctx);
+	atomic_inc(&ctx->mmap_changing);
 	up_write(&ctx->map_changing_lock);
 	return 0;
 }
 
 /**
- * map_changing_end() - the monitor knows of the change, or never will
+ * map_changing_end() - fills need not be refused because of this change any more
  * @ctx: context given to map_changing_begin(); the caller still has its reference
  *
  * Also for changes that were given up, and for events that nobody will read
@@ -121,9 +119,10 @@ void map_changing_end(struct userfaultfd_ctx *ctx)
 {
 	/* As with a flag: the first end forgets the other changes. */
 	if (race_bypass(map_changing_count))
-		atomic_set(&ctx->mmap_changing, 1);
+		atomic_set(&ctx->mmap_changing, 0);
 
-	WARN_ON_ONCE(atomic_dec_return(&ctx->mmap_changing) < 0);
+	/* Never below zero, which would refuse every fill for ever. */
+	atomic_dec_if_positive(&ctx->mmap_changing);
 }
 
 /**

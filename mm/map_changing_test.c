@@ -31,9 +31,6 @@ static void map_changing_admits_at_rest(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
-	/* Fills do not exclude each other. */
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
-	map_changing_fill_end(ctx);
 	map_changing_fill_end(ctx);
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&ctx->map_changing_lock));
 }
@@ -74,23 +71,36 @@ static void map_changing_counts(struct kunit *test)
 	map_changing_fill_end(ctx);
 }
 
-struct change {
+/* What a second task does. */
+enum act { BEGIN, BEGIN_KILLABLE, FILL };
+
+struct second {
 	struct userfaultfd_ctx *ctx;
 	struct task_struct *task;
-	bool killable;
+	enum act act;
 	int err;
 	struct completion done;
 };
 
-static int change_fn(void *data)
+static int second_fn(void *data)
 {
-	struct change *c = data;
+	struct second *c = data;
 
 	allow_signal(SIGKILL);
-	if (c->killable)
-		c->err = map_changing_begin_killable(c->ctx);
-	else
+	switch (c->act) {
+	case BEGIN:
 		map_changing_begin(c->ctx);
+		c->err = 0;
+		break;
+	case BEGIN_KILLABLE:
+		c->err = map_changing_begin_killable(c->ctx);
+		break;
+	case FILL:
+		c->err = map_changing_fill_begin(c->ctx);
+		if (!c->err)
+			map_changing_fill_end(c->ctx);
+		break;
+	}
 	complete(&c->done);
 	set_current_state(TASK_UNINTERRUPTIBLE);
 	while (!kthread_should_stop()) {
@@ -101,19 +111,45 @@ static int change_fn(void *data)
 	return 0;
 }
 
+static void second_create(struct kunit *test, struct second *c,
+			  struct userfaultfd_ctx *ctx, enum act act)
+{
+	c->ctx = ctx;
+	c->act = act;
+	c->err = 1;
+	init_completion(&c->done);
+	c->task = kthread_create(second_fn, c, "map_changing_test");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(c->task));
+}
+
+static bool second_done(struct second *c)
+{
+	return wait_for_completion_timeout(&c->done, DEADLINE);
+}
+
+static void map_changing_fills_share(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct second c;
+
+	second_create(test, &c, ctx, FILL);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
+	wake_up_process(c.task);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_EQ(test, c.err, 0);
+	map_changing_fill_end(ctx);
+	kthread_stop(c.task);
+}
+
 /* Start a change while a fill runs, and see it wait. */
-static void change_blocked(struct kunit *test, struct change *c,
-			   struct userfaultfd_ctx *ctx, bool killable)
+static void change_blocked(struct kunit *test, struct second *c,
+			   struct userfaultfd_ctx *ctx, enum act act)
 {
 	unsigned long end = jiffies + DEADLINE;
 
-	c->ctx = ctx;
-	c->killable = killable;
-	c->err = 1;
-	init_completion(&c->done);
-	KUNIT_ASSERT_EQ(test, map_changing_fill_begin(ctx), 0);
-	c->task = kthread_run(change_fn, c, "map_changing_test");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(c->task));
+	second_create(test, c, ctx, act);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
+	wake_up_process(c->task);
 	while (!rwsem_is_contended(&ctx->map_changing_lock) &&
 	       time_before(jiffies, end))
 		schedule_timeout_uninterruptible(1);
@@ -123,21 +159,18 @@ static void change_blocked(struct kunit *test, struct change *c,
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
 }
 
-static bool change_done(struct change *c)
-{
-	return wait_for_completion_timeout(&c->done, DEADLINE);
-}
-
 static void map_changing_waits_for_fill(struct kunit *test)
 {
+	static const enum act acts[] = { BEGIN, BEGIN_KILLABLE };
 	struct userfaultfd_ctx *ctx = new_ctx(test);
-	struct change c;
-	int killable;
+	struct second c;
+	int i;
 
-	for (killable = 0; killable < 2; killable++) {
-		change_blocked(test, &c, ctx, killable);
+	for (i = 0; i < ARRAY_SIZE(acts); i++) {
+		change_blocked(test, &c, ctx, acts[i]);
 		map_changing_fill_end(ctx);
-		KUNIT_EXPECT_TRUE(test, change_done(&c));
+		KUNIT_EXPECT_TRUE(test, second_done(&c));
+		KUNIT_EXPECT_EQ(test, c.err, 0);
 		KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), -EAGAIN);
 		map_changing_end(ctx);
 		kthread_stop(c.task);
@@ -148,12 +181,12 @@ static void map_changing_waits_for_fill(struct kunit *test)
 static void map_changing_killed_waiter(struct kunit *test)
 {
 	struct userfaultfd_ctx *ctx = new_ctx(test);
-	struct change c;
+	struct second c;
 
-	change_blocked(test, &c, ctx, true);
+	change_blocked(test, &c, ctx, BEGIN_KILLABLE);
 	send_sig(SIGKILL, c.task, 1);
 	/* It goes although the fill still runs, and leaves no trace. */
-	KUNIT_EXPECT_TRUE(test, change_done(&c));
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, -EINTR);
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
 	map_changing_fill_end(ctx);
@@ -163,12 +196,28 @@ static void map_changing_killed_waiter(struct kunit *test)
 	kthread_stop(c.task);
 }
 
+/* A bug elsewhere must not lock the monitor out. */
+static void map_changing_excess_end(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+
+	map_changing_end(ctx);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ctx->mmap_changing), 0);
+	map_changing_begin(ctx);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), -EAGAIN);
+	map_changing_end(ctx);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
+	map_changing_fill_end(ctx);
+}
+
 static struct kunit_case map_changing_cases[] = {
 	KUNIT_CASE(map_changing_admits_at_rest),
 	KUNIT_CASE(map_changing_refuses_while_pending),
 	KUNIT_CASE(map_changing_counts),
+	KUNIT_CASE(map_changing_fills_share),
 	KUNIT_CASE(map_changing_waits_for_fill),
 	KUNIT_CASE(map_changing_killed_waiter),
+	KUNIT_CASE(map_changing_excess_end),
 	{}
 };
 

@@ -8,15 +8,17 @@
  *	owner != NULL, seq even		disarmed; its counts can still be read
  *	owner != NULL, seq odd		armed; matching tasks wait on @waiters
  *
- * and moves right by "arm", one left by "disarm", all the way left when its
- * session ends.  Leaving the armed state releases every waiter, so a task waits
- * only at an armed point.
+ * and is moved to the last by "arm", back to the second by "disarm", and to the
+ * first by the end of its session.  Leaving the armed state releases every waiter,
+ * so a task waits only at an armed point.
  *
  * A session is an open file, and it belongs to the process that opened it.  It
  * ends when that process closes the file or dies, in ->flush and not in
  * ->release: a held child may have inherited the descriptor, and ->release would
- * then wait for the very task that the session holds.  For the same reason the
- * mm of the opener is never held: a killed opener drops its mm before its files.
+ * then wait for the very task that the session holds.  For the same reason nobody
+ * is held who is in the thread group of the opener or works on its mm: a killed
+ * opener drops its mm before its files.  Files shared by clone(CLONE_FILES) with
+ * another process are closed by the last of them: then the session lives as long.
  *
  * Lock order: race_mutex -> race_point.lock.  The latter is a raw leaf lock: a
  * pass may come from anywhere but NMI.  Waking a waiter takes its pi_lock, so no
@@ -45,7 +47,10 @@
 
 #include "race_point.h"
 
-/* Below the hung-task detector (120 s) and the RCU stall detector (21 s). */
+/*
+ * Holds stay below the hung-task detector (120 s by default), spins below the RCU
+ * stall detector (21 s) unless each delay step takes twice its time.
+ */
 #define RACE_HOLD_MS		10000
 #define RACE_HOLD_MS_MAX	60000
 #define RACE_SPIN_MS		2000
@@ -61,7 +66,7 @@ struct race_session {
 };
 
 struct race_waiter {
-	struct list_head node;	/* W: race_point.lock; empty once released */
+	struct list_head node;	/* W: race_point.lock; queued until released */
 	struct completion done;
 	unsigned int timeout;
 	bool released;		/* for a spinner, set last by the releaser */
@@ -114,8 +119,11 @@ static bool race_match(const struct race_filter *f, const struct mm_struct *mm,
 /* The owner itself, and who works on its mm, is let through: see the top. */
 static bool race_own(const struct race_point *rp, const struct mm_struct *mm)
 {
-	return rp->owner_mm &&
-	       (mm == rp->owner_mm || current->mm == rp->owner_mm);
+	/* A kernel thread is nobody's own, but may work on the owner's mm. */
+	if (!rp->owner_mm)
+		return false;
+	return mm == rp->owner_mm || current->mm == rp->owner_mm ||
+	       task_tgid(current) == rp->owner_tgid;
 }
 
 /* Queue the current task at @rp, if it is to be held there. */
@@ -250,7 +258,8 @@ void __race_spin(struct race_spin *point, struct mm_struct *mm,
  * @mm: what the caller works on, NULL if nothing
  * @addr: where
  *
- * Takes no lock.  A pass that overlaps an arming or a disarming is not counted.
+ * Takes no lock.  A pass is matched against the filter of one arming; when it is
+ * overtaken by a disarming, its count may come late.
  *
  * Context: any.
  */
@@ -258,7 +267,7 @@ void __race_count(struct race_count *point, struct mm_struct *mm,
 		  unsigned long addr)
 {
 	struct race_point *rp = &point->rp;
-	/* Pairs with smp_store_release() in race_session_arm(). */
+	/* Pairs with smp_store_release() in race_publish(). */
 	unsigned int seq = smp_load_acquire(&rp->seq);
 	bool match;
 
@@ -279,7 +288,7 @@ void __race_count(struct race_count *point, struct mm_struct *mm,
  * @guard: the guard
  *
  * Global while the session that bypasses it lives: kernel threads check guards
- * too.
+ * too.  Whoever was told so before the end of the session may still act on it.
  *
  * Context: any.
  * Return: true if the caller shall do as if the guard did not exist.
@@ -386,6 +395,7 @@ void race_session_end(struct race_session *s)
 		race_disarm(rp);
 		raw_spin_lock_irq(&rp->lock);
 		rp->owner = NULL;
+		rp->owner_tgid = NULL;
 		rp->owner_mm = NULL;
 		raw_spin_unlock_irq(&rp->lock);
 	}
@@ -432,6 +442,7 @@ static void race_publish(struct race_session *s, struct race_point *rp,
 	race_taint();
 	raw_spin_lock_irq(&rp->lock);
 	rp->owner = s;
+	rp->owner_tgid = s->opener;
 	rp->owner_mm = s->mm;
 	rp->filter = arm->filter;
 	rp->skip = arm->skip;
@@ -505,47 +516,51 @@ out:
 
 /*
  * Fill in @f from "tid=N", "tgid=N" or "mm=N".  The numbers are of the caller's
- * pid namespace.  -EDEADLK for a task that shares the caller's mm.
+ * pid namespace.  Takes no reference that could make this task the last user of an
+ * mm: tearing it down may need what the session holds.
  */
-static int race_filter_task(struct race_filter *f, const char *key,
-			    const char *value)
+static int race_filter_task(struct race_session *s, struct race_filter *f,
+			    const char *key, const char *value)
 {
+	bool tgid = !strcmp(key, "tgid");
 	struct task_struct *task;
 	struct mm_struct *mm;
 	struct pid *pid;
-	bool own;
-	int nr;
+	int nr, err = 0;
 
 	if (kstrtoint(value, 0, &nr))
 		return -EINVAL;
 	pid = find_get_pid(nr);
-	task = get_pid_task(pid, PIDTYPE_PID);
+	task = get_pid_task(pid, tgid ? PIDTYPE_TGID : PIDTYPE_PID);
 	if (!task) {
 		put_pid(pid);
 		return -ESRCH;
 	}
-	mm = get_task_mm(task);
-	put_task_struct(task);
-	own = mm && mm == current->mm;
 
-	if (own) {
-		put_pid(pid);
+	task_lock(task);
+	mm = task->mm;
+	if (mm && mm == s->mm) {
+		err = -EDEADLK;
 	} else if (!strcmp(key, "mm")) {
-		put_pid(pid);
-		if (mm && !f->mm) {
+		if (f->mm) {
+			err = -EINVAL;
+		} else if (!mm || (task->flags & PF_KTHREAD)) {
+			err = -ESRCH;
+		} else {
 			mmgrab(mm);
 			f->mm = mm;
 		}
-	} else if (!strcmp(key, "tid") && !f->tid) {
-		f->tid = pid;
-	} else if (!strcmp(key, "tgid") && !f->tgid) {
-		f->tgid = pid;
+	} else if (tgid ? f->tgid : f->tid) {
+		err = -EINVAL;
+	} else if (tgid) {
+		f->tgid = get_pid(pid);
 	} else {
-		put_pid(pid);
+		f->tid = get_pid(pid);
 	}
-	if (mm)
-		mmput(mm);
-	return own ? -EDEADLK : 0;
+	task_unlock(task);
+	put_task_struct(task);
+	put_pid(pid);
+	return err;
 }
 
 static int race_filter_range(struct race_filter *f, char *value)
@@ -576,7 +591,7 @@ static int race_command_arm(struct race_session *s, const char *name,
 			err = -EINVAL;
 		else if (!strcmp(key, "tid") || !strcmp(key, "tgid") ||
 			 !strcmp(key, "mm"))
-			err = race_filter_task(&arm.filter, key, word);
+			err = race_filter_task(s, &arm.filter, key, word);
 		else if (!strcmp(key, "range"))
 			err = race_filter_range(&arm.filter, word);
 		else if (!strcmp(key, "skip"))
@@ -593,6 +608,13 @@ static int race_command_arm(struct race_session *s, const char *name,
 	if (err)
 		race_filter_put(&arm.filter);
 	return err;
+}
+
+static bool race_arrived(const struct race_point *rp)
+{
+	if (rp->kind == RACE_KIND_COUNT)
+		return atomic_read(&rp->hits);
+	return READ_ONCE(rp->held);
 }
 
 /*
@@ -626,9 +648,6 @@ static int race_command_wait(struct race_session *s, const char *name,
 	}
 	if (err)
 		return err;
-	if (!held && !hits)
-		held = 1;
-
 	end = ktime_add_ms(ktime_get(), timeout);
 	for (;;) {
 		struct race_point *rp;
@@ -644,7 +663,9 @@ static int race_command_wait(struct race_session *s, const char *name,
 			err = -EPERM;
 		else if (!race_armed(rp))
 			err = -ENXIO;
-		else if (READ_ONCE(rp->held) < held ||
+		else if (!held && !hits && race_arrived(rp))
+			err = 0;
+		else if ((!held && !hits) || READ_ONCE(rp->held) < held ||
 			 atomic_read(&rp->hits) < hits)
 			err = -EAGAIN;
 		else

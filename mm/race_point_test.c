@@ -170,10 +170,11 @@ static void race_point_release_one(struct kunit *test)
 	struct passer p[2] = { };
 	int i;
 
+	for (i = 0; i < 2; i++)
+		passer_create(test, &p[i], pass_hold, -1);
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any times=2 timeout=60000"),
 			0);
 	for (i = 0; i < 2; i++) {
-		passer_create(test, &p[i], pass_hold, -1);
 		complete(&p[i].go);
 		KUNIT_EXPECT_TRUE(test, until_held(rp, i + 1));
 	}
@@ -305,6 +306,7 @@ static void race_point_count(struct kunit *test)
 	race_count(kunit_count, NULL, 0x3000);
 	local_irq_restore(flags);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 2);
+	KUNIT_EXPECT_EQ(test, command(s, "wait kunit_count"), 0);
 	KUNIT_EXPECT_EQ(test, command(s, "wait kunit_count hits=2"), 0);
 	KUNIT_EXPECT_EQ(test, command(s, "wait kunit_count hits=3 timeout=1"),
 			-ETIMEDOUT);
@@ -382,6 +384,7 @@ static void race_point_bad_commands(struct kunit *test)
 		"arm kunit_guard any", "bypass kunit_hold", "bypass kunit_guard 1",
 		"release kunit_guard", "restore kunit_hold", "stop kunit_hold",
 		"release kunit_hold x", "wait kunit_hold held", "disarm kunit_hold 1",
+		"arm kunit_hold tid=1 tid=1",
 	};
 	struct race_session *s = open_session(test);
 	int i;
@@ -393,6 +396,8 @@ static void race_point_bad_commands(struct kunit *test)
 			KUNIT_FAIL(test, "\"%s\": %d", bad[i], err);
 	}
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold tid=2147483647"), -ESRCH);
+	/* A kernel thread has no mm: the filter must not get lost. */
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any mm=2"), -ESRCH);
 	KUNIT_EXPECT_PTR_EQ(test, race_hold_kunit_hold.rp.owner,
 			    (struct race_session *)NULL);
 	race_session_close(s);

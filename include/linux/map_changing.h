@@ -15,11 +15,12 @@ int map_changing_fill_begin(struct userfaultfd_ctx *ctx);
 void map_changing_fill_end(struct userfaultfd_ctx *ctx);
 
 /**
- * map_changing_pending() - has the monitor an event to read or to wait for?
+ * map_changing_pending() - has a change begun and not ended?
  * @ctx: the userfaultfd context
  *
- * A hint: without map_changing_lock the answer may be old when it is used.
- * Fills ask it before they do any work.
+ * Context: any.
+ * Return: an answer that is no more than a hint, unless map_changing_lock is held:
+ * then no change begins.
  */
 static inline bool map_changing_pending(struct userfaultfd_ctx *ctx)
 {

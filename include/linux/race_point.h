@@ -20,7 +20,8 @@
  *
  * mm and addr are those of the memory that the caller works on, so that a point
  * which kernel threads pass too can be armed for one mm and one range.  Each use
- * is a statement of its own: it can be taken out without touching the code.
+ * can be taken out without touching the code around it: a point is a statement, a
+ * bypass an if with one statement.
  *
  * Without CONFIG_RACE_POINTS all of this compiles to nothing.
  */
@@ -79,6 +80,7 @@ struct race_filter {
  * @hits: passes that matched since the last arming
  * @lock: protects all that follows; a leaf, taken with interrupts off
  * @owner: session that owns the point, NULL for none
+ * @owner_tgid: thread group of the owner, which is never held
  * @owner_mm: mm of the owner, which is never held.  Compared, never followed
  * @filter: W: @lock and @seq even, so that a pass without @lock (RACE_COUNT)
  *	which sees one odd @seq before and after has seen one filter
@@ -102,6 +104,7 @@ struct race_point {
 
 	raw_spinlock_t lock;
 	struct race_session *owner;
+	struct pid *owner_tgid;
 	struct mm_struct *owner_mm;
 	struct race_filter filter;
 	unsigned int skip;
@@ -122,7 +125,8 @@ struct race_guard { struct race_point rp; };
 /*
  * One key for all points and guards.  It is switched on by the first open of the
  * session file, before anything can be armed, and off by the last close, when
- * nothing is: no key is ever flipped while a task spins with interrupts off.
+ * nothing is: it is never flipped while a task spins with interrupts off.  Other
+ * code that is patched meanwhile has to wait for the spinner's time-out.
  */
 DECLARE_STATIC_KEY_FALSE(race_points_key);
 
@@ -135,9 +139,16 @@ void __race_count(struct race_count *point, struct mm_struct *mm,
 bool __race_bypass(struct race_guard *guard);
 void race_point_register(struct race_point *rp);
 
+/* Every pass, armed or not.  Not where might_sleep() does more than to check. */
+#ifdef CONFIG_DEBUG_ATOMIC_SLEEP
+#define __race_might_sleep()	might_sleep()
+#else
+#define __race_might_sleep()	do { } while (0)
+#endif
+
 #define race_hold(_name, _mm, _addr)					\
 do {									\
-	might_sleep();							\
+	__race_might_sleep();						\
 	if (static_branch_unlikely(&race_points_key))			\
 		__race_hold(&race_hold_##_name, _mm, _addr);		\
 } while (0)

@@ -9,9 +9,9 @@
 #include <linux/race_point.h>
 
 RACE_HOLD(uffd_fill_page,
-	  "a fill was admitted and is about to install the page at addr");
+	  "a fill was admitted and tries to install the page at addr");
 RACE_COUNT(uffd_remove_begin,
-	   "MADV_DONTNEED is about to announce a removal that starts at addr");
+	   "MADV_DONTNEED or its like is about to announce a removal at addr");
 RACE_GUARD(map_changing_count,
 	   "mmap_changing counts: one event that ends leaves the others pending");
 RACE_GUARD(map_changing_lock,

@@ -15,9 +15,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/capability.h>
 
 #include "kselftest.h"
 #include "race_test.h"
@@ -76,14 +78,23 @@ static void start_fill(void)
 /* Wait for a number in the list of all points, which no session owns. */
 static bool until_listed(const char *point, const char *field, int value)
 {
-	int i;
+	while (race_list_field(point, field) != value)
+		if (!race_look_again())
+			return false;
+	return true;
+}
 
-	for (i = 0; i < RACE_DEADLINE_MS; i++) {
-		if (race_list_field(point, field) == value)
-			return true;
-		usleep(1000);
-	}
-	return false;
+static bool until_set(int *flag)
+{
+	while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+		if (!race_look_again())
+			return false;
+	return true;
+}
+
+static void set_flag(int *flag)
+{
+	__atomic_store_n(flag, 1, __ATOMIC_RELEASE);
 }
 
 static void commands(void)
@@ -139,6 +150,8 @@ static void filters(void)
 	check(!race_command(s, "wait " POINT " held=1"));
 	close(s);
 	actor_done(&filler, 0);
+	/* It passes the point before it sees that the page is there. */
+	check(filler.call[0].err == EEXIST);
 }
 
 static void timeout_releases(void)
@@ -154,99 +167,109 @@ static void timeout_releases(void)
 	close(s);
 }
 
-/*
- * A process that opens a session, bypasses a guard, holds the filler and is
- * killed.  With @heir a child of it, which has inherited the descriptor, lives on.
- */
-static void owner_killed(bool heir)
+/* What the processes of owner_killed() tell each other. */
+struct shared {
+	int armed;		/* the owner has armed and bypassed */
+	int owner_dead;		/* for the heir: go and see */
+	int heir_saw;		/* errno of its command, once the owner is dead */
+	int filled;		/* the held heir has returned from its fill */
+	int heir_ready;		/* it outlives the owner from now on */
+	pid_t heir;
+};
+
+enum heirs { NOBODY, HEIR, HELD_HEIR };
+
+/* Inherits the session, may be held, and must find that it is over. */
+static void heir(struct shared *sh, int session, enum heirs heirs)
 {
-	int *ready = shared_alloc(2 * sizeof(*ready));
-	int before = race_list_field(POINT, "timeouts");
-	pid_t owner = fork(), child;
-
-	if (!owner) {
-		int s = race_session();
-
-		if (race_command(s, "bypass " GUARD) ||
-		    race_command(s, "arm " POINT " tid=%d timeout=60000",
-				 filler.call[0].tid))
-			_exit(1);
-		if (heir) {
-			fcntl(s, F_SETFD, 0);
-			child = fork();
-			while (!child)
-				pause();
-			ready[1] = child;
-		}
-		__atomic_store_n(&ready[0], 1, __ATOMIC_RELEASE);
-		for (;;)
-			pause();
+	prctl(PR_SET_PDEATHSIG, 0);
+	set_flag(&sh->heir_ready);
+	if (heirs == HELD_HEIR) {
+		touch_source(NULL);
+		until_set(&sh->armed);
+		fill(m.uffd, m.area, src, page_size(), NULL);
+		set_flag(&sh->filled);
 	}
-	while (!__atomic_load_n(&ready[0], __ATOMIC_ACQUIRE))
-		if (waitpid(owner, NULL, WNOHANG))
-			race_broken("the owner died early");
-		else
-			usleep(1000);
-	start_fill();
+	until_set(&sh->owner_dead);
+	__atomic_store_n(&sh->heir_saw,
+			 race_command(session, "arm " POINT " any") ? errno : -1,
+			 __ATOMIC_RELEASE);
+	_exit(0);
+}
+
+static void owner(struct shared *sh, enum heirs heirs)
+{
+	int s = race_session();
+	pid_t tid = filler.call[0].tid;
+
+	if (heirs != NOBODY) {
+		sh->heir = race_fork();
+		if (!sh->heir)
+			heir(sh, s, heirs);
+		until_set(&sh->heir_ready);
+	}
+	if (heirs == HELD_HEIR)
+		tid = sh->heir;
+	if (!race_command(s, "bypass " GUARD) &&
+	    !race_command(s, "arm " POINT " tid=%d timeout=60000", tid))
+		set_flag(&sh->armed);
+	for (;;)
+		pause();
+}
+
+/*
+ * A process that owns a session, has a guard bypassed and a task held is killed.
+ * With an heir: a child that has inherited the descriptor lives on.
+ */
+static void owner_killed(enum heirs heirs)
+{
+	struct shared *sh = shared_alloc(sizeof(*sh));
+	int timeouts = race_list_field(POINT, "timeouts");
+	pid_t pid = race_fork();
+
+	if (!pid)
+		owner(sh, heirs);
+	check(until_set(&sh->armed));
+	if (heirs != HELD_HEIR)
+		start_fill();
 	check(until_listed(POINT, "held", 1));
 	check(race_list_field(GUARD, "armed") == 1);
 
-	kill(owner, SIGKILL);
-	waitpid(owner, NULL, 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 	/* Dead and reaped: its files are closed, so all of it is over. */
 	check(race_list_field(POINT, "held") == 0);
 	check(race_list_field(POINT, "armed") == 0);
 	check(race_list_field(GUARD, "armed") == 0);
-	check(race_list_field(POINT, "timeouts") == before);
-	actor_done(&filler, 0);
-	if (heir) {
-		check(!kill(ready[1], 0));
-		kill(ready[1], SIGKILL);
+	/* And the held task does run again, not because its time was up. */
+	if (heirs == HELD_HEIR)
+		check(until_set(&sh->filled));
+	else
+		actor_done(&filler, 0);
+	check(race_list_field(POINT, "timeouts") == timeouts);
+
+	if (heirs != NOBODY) {
+		set_flag(&sh->owner_dead);
+		check(until_set(&sh->heir_saw));
+		check(sh->heir_saw == ESHUTDOWN);
+		if (sh->heir > 0)
+			kill(sh->heir, SIGKILL);
 	}
 }
 
 static void killed_owner(void)
 {
-	owner_killed(false);
+	owner_killed(NOBODY);
 }
 
 static void killed_owner_with_heir(void)
 {
-	owner_killed(true);
+	owner_killed(HEIR);
 }
 
-/* The held task itself is the child that has inherited the descriptor. */
-static void held_heir(void)
+static void killed_owner_of_held_heir(void)
 {
-	int *ready = shared_alloc(2 * sizeof(*ready));
-	pid_t owner = fork(), child;
-
-	if (!owner) {
-		int s = race_session();
-
-		fcntl(s, F_SETFD, 0);
-		child = fork();
-		if (!child) {
-			touch_source(NULL);
-			while (!__atomic_load_n(&ready[0], __ATOMIC_ACQUIRE))
-				usleep(1000);
-			fill(m.uffd, m.area, src, page_size(), NULL);
-			for (;;)
-				pause();
-		}
-		if (race_command(s, "arm " POINT " tid=%d timeout=60000",
-				 child))
-			_exit(1);
-		ready[1] = child;
-		__atomic_store_n(&ready[0], 1, __ATOMIC_RELEASE);
-		for (;;)
-			pause();
-	}
-	check(until_listed(POINT, "held", 1));
-	kill(owner, SIGKILL);
-	waitpid(owner, NULL, 0);
-	check(race_list_field(POINT, "held") == 0);
-	kill(ready[1], SIGKILL);
+	owner_killed(HELD_HEIR);
 }
 
 static void killed_while_held(void)
@@ -265,46 +288,76 @@ static void killed_while_held(void)
 	close(s);
 }
 
-static void root_only(void)
+/* Open the file as somebody else; the directory, and debugfs itself, are no help. */
+static int open_as(int dir, bool drop_uid)
 {
-	pid_t pid = fork();
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[2] = { };
+	pid_t pid = race_fork();
 	int status;
 
 	if (!pid) {
-		if (setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
+		if (drop_uid && (syscall(SYS_setgroups, 0, NULL) ||
+				 setresgid(1000, 1000, 1000) ||
+				 setresuid(1000, 1000, 1000)))
 			_exit(1);
-		_exit(open("/sys/kernel/debug/race_points/session",
-			   O_RDWR) == -1 && errno == EACCES ? 0 : 2);
+		if (!drop_uid && syscall(SYS_capset, &header, none))
+			_exit(1);
+		_exit(openat(dir, "session", O_RDWR) < 0 ? errno : 0);
 	}
 	waitpid(pid, &status, 0);
-	check(status == 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void taints(void)
+static void root_only(void)
+{
+	int dir = open("/sys/kernel/debug/race_points", O_PATH | O_CLOEXEC);
+
+	check(dir >= 0);
+	check(open_as(dir, true) == EACCES);
+	/* Root by its number alone: the mode says yes, the capability no. */
+	check(open_as(dir, false) == EPERM);
+	close(dir);
+}
+
+static bool is_tainted(void)
 {
 	unsigned long taint = 0;
 	FILE *f = fopen("/proc/sys/kernel/tainted", "r");
 
 	check(f && fscanf(f, "%lu", &taint) == 1);
-	/* TAINT_USER, or TAINT_TEST where there is one */
-	check(taint & (1UL << 6 | 1UL << 18));
 	if (f)
 		fclose(f);
+	/* TAINT_USER, or TAINT_TEST where there is one */
+	return taint & (1UL << 6 | 1UL << 18);
+}
+
+/* First of all: it can see more only if nothing was armed since boot. */
+static void taints(void)
+{
+	int s = race_session();
+
+	ksft_print_msg("tainted before: %d\n", is_tainted());
+	check(!race_command(s, "arm " POINT " any times=0"));
+	check(is_tainted());
+	close(s);
 }
 
 static const struct {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
+	{ "taints", taints },
 	{ "commands", commands },
 	{ "filters", filters },
 	{ "timeout_releases", timeout_releases },
 	{ "killed_owner", killed_owner },
 	{ "killed_owner_with_heir", killed_owner_with_heir },
-	{ "held_heir", held_heir },
+	{ "killed_owner_of_held_heir", killed_owner_of_held_heir },
 	{ "killed_while_held", killed_while_held },
 	{ "root_only", root_only },
-	{ "taints", taints },
 };
 
 int main(void)

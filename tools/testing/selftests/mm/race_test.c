@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/futex.h>
+#include <linux/unistd.h>
 
 #include "kselftest.h"
 #include "race_test.h"
@@ -29,6 +30,7 @@ static const char *bypass;
 static const char *points[POINTS_MAX];
 static int nr_points;
 static int session = -1;
+static long long deadline;
 
 static long long now_ms(void)
 {
@@ -38,26 +40,68 @@ static long long now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-/* For a loop that looks at a state: false once the deadline is over. */
-static bool look_again(long long *deadline)
+/**
+ * race_time_left() - until the deadline of this test
+ * Return: milliseconds, 0 at least.
+ */
+int race_time_left(void)
 {
-	if (!*deadline)
-		*deadline = now_ms() + RACE_DEADLINE_MS;
-	usleep(500);
-	return now_ms() < *deadline;
+	const char *env = getenv("RACE_DEADLINE_MS");
+	long long left;
+
+	if (!deadline)
+		deadline = now_ms() + (env ? atoi(env) : RACE_DEADLINE_MS);
+	left = deadline - now_ms();
+	return left > 0 ? left : 0;
 }
 
-static void report_points(void)
+/**
+ * race_look_again() - for a loop that looks at a state
+ * Return: false once the deadline is over.
+ */
+bool race_look_again(void)
 {
-	int i;
+	usleep(500);
+	return race_time_left();
+}
 
-	for (i = 0; i < nr_points; i++)
+/**
+ * race_fork() - fork a process that does not outlive this one
+ * Return: 0 in the child, its pid in the parent.
+ */
+pid_t race_fork(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid < 0)
+		race_broken("fork: %s", strerror(errno));
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+	}
+	return pid;
+}
+
+/* What the points and the guard have seen; false if that proves nothing. */
+static bool report_points(void)
+{
+	int i, hits, timeouts;
+	bool good = true;
+
+	for (i = 0; i < nr_points; i++) {
+		hits = race_field(session, points[i], "hits");
+		timeouts = race_field(session, points[i], "timeouts");
 		ksft_print_msg("race_point: %s hits=%d timeouts=%d\n", points[i],
-			       race_field(session, points[i], "hits"),
-			       race_field(session, points[i], "timeouts"));
-	if (bypass)
-		ksft_print_msg("guard: %s hits=%d\n", bypass,
-			       race_field(session, bypass, "hits"));
+			       hits, timeouts);
+		good = good && hits > 0 && !timeouts;
+	}
+	if (bypass) {
+		hits = race_field(session, bypass, "hits");
+		ksft_print_msg("guard: %s hits=%d\n", bypass, hits);
+		good = good && hits > 0;
+	}
+	return good;
 }
 
 /**
@@ -67,6 +111,7 @@ static void report_points(void)
 void race_begin(const char *name)
 {
 	test_name = name;
+	race_time_left();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_set_plan(1);
@@ -85,11 +130,16 @@ void race_begin(const char *name)
 /**
  * race_end() - print the verdict
  * @signature: the damage that was seen, one word; NULL for none
+ *
+ * A point that was not passed or timed out, or a bypassed guard that nobody asked,
+ * make the test broken whatever it saw.
+ *
  * Return: the exit code.
  */
 int race_end(const char *signature)
 {
-	report_points();
+	if (!report_points())
+		race_broken("a point or the guard was not reached, or timed out");
 	if (signature) {
 		ksft_print_msg("signature: %s\n", signature);
 		ksft_test_result_fail("%s\n", test_name);
@@ -122,7 +172,10 @@ void race_broken(const char *fmt, ...)
 	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
 	ksft_print_msg("broken: %s\n", why);
-	ksft_test_result_fail("%s\n", test_name);
+	if (test_name)
+		ksft_test_result_fail("%s\n", test_name);
+	else
+		printf("Bail out! %s\n", why);
 	_exit(KSFT_FAIL);
 }
 
@@ -144,9 +197,18 @@ void race_skip(const char *fmt, ...)
 
 /* Race points */
 
+/**
+ * race_points_exist() - can this process use them?
+ *
+ * Skips the test if it is not allowed to look.
+ */
 bool race_points_exist(void)
 {
-	return !access(RACE_DIR "session", F_OK);
+	if (!access(RACE_DIR "session", F_OK))
+		return true;
+	if (errno == EACCES || errno == EPERM)
+		race_skip("needs root");
+	return false;
 }
 
 /**
@@ -159,6 +221,8 @@ int race_session(void)
 
 	if (fd < 0 && errno == ENOENT)
 		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	if (fd < 0 && (errno == EACCES || errno == EPERM))
+		race_skip("needs root");
 	if (fd < 0)
 		race_broken("race_points/session: %s", strerror(errno));
 	return fd;
@@ -173,12 +237,16 @@ int race_session(void)
 int race_command(int fd, const char *fmt, ...)
 {
 	va_list args;
-	char cmd[256];
+	char cmd[512];
 	int len;
 
 	va_start(args, fmt);
 	len = vsnprintf(cmd, sizeof(cmd), fmt, args);
 	va_end(args);
+	if (len < 0 || (size_t)len >= sizeof(cmd)) {
+		errno = E2BIG;
+		return -1;
+	}
 	return write(fd, cmd, len) == len ? 0 : -1;
 }
 
@@ -228,7 +296,7 @@ int race_field(int fd, const char *point, const char *field)
  */
 int race_list_field(const char *point, const char *field)
 {
-	char text[16384];
+	char text[65536];
 	ssize_t len, got = 0;
 	int fd = open(RACE_DIR "list", O_RDONLY | O_CLOEXEC);
 
@@ -261,7 +329,7 @@ void race_arm(const char *point, const char *fmt, ...)
 void race_wait(const char *point, const char *what)
 {
 	if (race_command(session, "wait %s %s timeout=%d", point, what,
-			 RACE_DEADLINE_MS))
+			 race_time_left()))
 		race_broken("wait %s %s: %s", point, what, strerror(errno));
 }
 
@@ -269,6 +337,11 @@ void race_release(const char *point)
 {
 	if (race_command(session, "release %s", point))
 		race_broken("release %s: %s", point, strerror(errno));
+}
+
+int race_point_field(const char *point, const char *field)
+{
+	return race_field(session, point, field);
 }
 
 /* Actors */
@@ -287,17 +360,20 @@ static void futex_wait(int *word, int value)
 	syscall(SYS_futex, word, FUTEX_WAIT, value, &ts, NULL, 0);
 }
 
-/* The child of a clone() that is under test: only system calls, for ever. */
-static void __noreturn clone_child(void)
+/* The child of a clone() that is under test: only system calls, until killed. */
+static void __noreturn clone_child(pid_t parent)
 {
 	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	for (;;)
+	while (syscall(SYS_getppid) == parent)
 		syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
+	for (;;)
+		syscall(SYS_exit_group, 1);
 }
 
 static void *call_thread(void *arg)
 {
 	struct call *c = arg;
+	pid_t self = getpid();
 
 	__atomic_store_n(&c->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
 	for (;;) {
@@ -313,7 +389,7 @@ static void *call_thread(void *arg)
 			      c->arg[3], c->arg[4]);
 		/* It shares @c: not a word may be written here. */
 		if (c->nr == SYS_clone && !ret)
-			clone_child();
+			clone_child(self);
 		c->ret = ret;
 		c->err = ret == -1 ? errno : 0;
 		__atomic_store_n(&c->state, CALL_DONE, __ATOMIC_RELEASE);
@@ -342,17 +418,15 @@ void *shared_alloc(size_t size)
  */
 void actor_start(struct actor *a, void (*init)(void *arg), void *arg)
 {
-	long long deadline = 0;
 	int i;
 
 	a->call = shared_alloc(sizeof(*a->call) * ACTOR_THREADS);
-	a->pid = fork();
-	if (a->pid < 0)
-		race_broken("fork: %s", strerror(errno));
+	a->pid = race_fork();
 	if (!a->pid) {
 		pthread_t thread;
 
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* khugepaged would queue for the mmap_lock that a point holds. */
+		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 		if (init)
 			init(arg);
 		for (i = 0; i < ACTOR_THREADS; i++)
@@ -365,7 +439,7 @@ void actor_start(struct actor *a, void (*init)(void *arg), void *arg)
 	for (i = 0; i < ACTOR_THREADS; i++)
 		while (!__atomic_load_n(&a->call[i].tid, __ATOMIC_ACQUIRE))
 			if (waitpid(a->pid, NULL, WNOHANG) ||
-			    !look_again(&deadline))
+			    !race_look_again())
 				race_broken("an actor did not come up");
 	/* One call each, so that the code of the loop is mapped. */
 	for (i = 0; i < ACTOR_THREADS; i++) {
@@ -407,10 +481,8 @@ bool actor_is_done(struct actor *a, int thread)
 
 void actor_done(struct actor *a, int thread)
 {
-	long long deadline = 0;
-
 	while (!actor_is_done(a, thread))
-		if (!look_again(&deadline))
+		if (!race_look_again())
 			race_broken("system call %ld of an actor does not return",
 				    a->call[thread].nr);
 }
@@ -440,13 +512,14 @@ static bool read_proc(const struct actor *a, int thread, const char *file,
  * @a: the actor
  * @thread: which thread
  *
- * Blocked is: asleep, not interruptibly, inside that very system call.
+ * Blocked is: asleep, not interruptibly, inside that very system call.  What it
+ * waits for is for the caller to find out, by what can be seen only then: a sleep
+ * for another reason must make the test broken, and not change its verdict.
  *
  * Return: true if it blocks, false if it is done.
  */
 bool actor_blocked(struct actor *a, int thread)
 {
-	long long deadline = 0;
 	char text[512], *p;
 
 	do {
@@ -460,7 +533,7 @@ bool actor_blocked(struct actor *a, int thread)
 		if (read_proc(a, thread, "syscall", text, sizeof(text)) &&
 		    text[0] != 'r' && atol(text) == a->call[thread].nr)
 			return true;
-	} while (look_again(&deadline));
+	} while (race_look_again());
 	race_broken("system call %ld of an actor neither blocks nor returns",
 		    a->call[thread].nr);
 }
@@ -473,11 +546,11 @@ size_t page_size(void)
 }
 
 /**
- * page_present() - does a page table of another process map this page?
+ * page_exists() - has another process a page there: mapped, swapped, migrating?
  * @pid: the process
  * @addr: an address in it
  */
-bool page_present(pid_t pid, const void *addr)
+bool page_exists(pid_t pid, const void *addr)
 {
 	uint64_t entry;
 	char path[64];
@@ -490,7 +563,7 @@ bool page_present(pid_t pid, const void *addr)
 	    sizeof(entry))
 		race_broken("%s: %s", path, strerror(errno));
 	close(fd);
-	return entry >> 63;
+	return entry & (3ULL << 62);
 }
 
 /* userfaultfd */
@@ -557,6 +630,8 @@ void monitored_start(struct monitored *m, size_t pages, uint64_t features)
 	s->features = features;
 	s->pages = pages;
 	actor_start(&m->actor, monitored_init, s);
+	if (s->err == EPERM)
+		race_skip("needs root");
 	if (s->err == ENOSYS)
 		race_skip("no userfaultfd: CONFIG_USERFAULTFD=y is needed");
 	if (s->err == EINVAL)
@@ -565,8 +640,8 @@ void monitored_start(struct monitored *m, size_t pages, uint64_t features)
 	if (s->err)
 		race_broken("userfaultfd: %s", strerror(s->err));
 
-	pidfd = syscall(SYS_pidfd_open, m->actor.pid, 0);
-	m->uffd = pidfd < 0 ? -1 : syscall(SYS_pidfd_getfd, pidfd, s->uffd, 0);
+	pidfd = syscall(__NR_pidfd_open, m->actor.pid, 0);
+	m->uffd = pidfd < 0 ? -1 : syscall(__NR_pidfd_getfd, pidfd, s->uffd, 0);
 	if (m->uffd < 0)
 		race_broken("pidfd_getfd: %s", strerror(errno));
 	close(pidfd);
@@ -598,7 +673,7 @@ void event_read(int uffd, unsigned int event, struct uffd_msg *msg)
 {
 	struct uffd_msg m;
 
-	if (!event_readable(uffd, RACE_DEADLINE_MS))
+	if (!event_readable(uffd, race_time_left()))
 		race_broken("no event %#x", event);
 	if (read(uffd, &m, sizeof(m)) != sizeof(m))
 		race_broken("read of event %#x: %s", event, strerror(errno));

@@ -8,8 +8,8 @@
  *			told to: the monitored process, a process that fills
  *
  * The controller waits for states (held at a point, blocked in a system call,
- * event readable), never for a length of time.  RACE_DEADLINE_MS only ends a
- * hang, and then the test is broken, not failed.
+ * event readable), never for a length of time.  One deadline for the whole test
+ * only ends a hang, and then the test is broken, not failed.
  *
  * A test that fails names the damage it saw with a signature: a test that stops
  * for any other reason has none and counts as broken.
@@ -23,7 +23,8 @@
 #include <sys/types.h>
 #include <linux/userfaultfd.h>
 
-#define RACE_DEADLINE_MS	40000
+/* In this order: the test gives up before the point does, and that before init. */
+#define RACE_DEADLINE_MS	40000	/* environment: RACE_DEADLINE_MS */
 #define RACE_HOLD_MS		"60000"
 #define ACTOR_THREADS		2
 
@@ -41,6 +42,9 @@
 void race_begin(const char *name);
 int race_end(const char *signature);
 void race_control_open(void);
+int race_time_left(void);
+bool race_look_again(void);
+pid_t race_fork(void);
 void __noreturn race_broken(const char *fmt, ...) __printf(1, 2);
 void __noreturn race_skip(const char *fmt, ...) __printf(1, 2);
 
@@ -49,6 +53,7 @@ bool race_points_exist(void);
 void race_arm(const char *point, const char *fmt, ...) __printf(2, 3);
 void race_wait(const char *point, const char *what);
 void race_release(const char *point);
+int race_point_field(const char *point, const char *field);
 
 /* The session file by itself, for the tests of the race points. */
 int race_session(void);
@@ -86,7 +91,7 @@ bool actor_blocked(struct actor *a, int thread);
 
 /* The memory of another process. */
 size_t page_size(void);
-bool page_present(pid_t pid, const void *addr);
+bool page_exists(pid_t pid, const void *addr);
 
 /* userfaultfd of an actor, as its monitor sees it. */
 struct monitored {

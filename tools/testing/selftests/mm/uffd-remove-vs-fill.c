@@ -79,8 +79,8 @@ int main(void)
 
 	actor_call(&filler, 0, SYS_ioctl, m.uffd, UFFDIO_COPY, (long)copy);
 	race_wait("uffd_fill_page", "held=1");
-	if (!page_present(m.actor.pid, m.area) ||
-	    page_present(m.actor.pid, m.area + page_size()))
+	if (!page_exists(m.actor.pid, m.area) ||
+	    page_exists(m.actor.pid, m.area + page_size()))
 		race_broken("the fill is not held between pages 0 and 1");
 
 	actor_call(&m.actor, 0, SYS_madvise, (long)m.area, PAGES * page_size(),
@@ -88,11 +88,17 @@ int main(void)
 	race_wait("uffd_remove_begin", "hits=1");
 	if (!actor_blocked(&m.actor, 0))
 		race_broken("MADV_DONTNEED waits for nobody");
-	/* It is in its only sleep: for the monitor if there is an event. */
+	/*
+	 * It has passed uffd_remove_begin and sleeps: for the monitor if there is
+	 * an event, else for the fill.  Were it asleep for another reason it would
+	 * still be let through by the fill and meet the monitor below.
+	 */
 	event_in_fill = event_readable(m.uffd, 0);
 	if (event_in_fill)
 		take_event();
 	race_release("uffd_fill_page");
+	if (race_point_field("uffd_fill_page", "released") != 1)
+		race_broken("the fill was no longer held");
 	actor_done(&filler, 0);
 	if (!event_in_fill)
 		take_event();
@@ -101,8 +107,15 @@ int main(void)
 		       filler.call[0].ret, filler.call[0].err,
 		       (long long)copy->copy,
 		       event_in_fill ? "during" : "after");
+	if (m.actor.call[0].ret)
+		race_broken("madvise: %s", strerror(m.actor.call[0].err));
+	if (filler.call[0].ret)
+		race_broken("fill: %s", strerror(filler.call[0].err));
+	/* It came before the removal in every case: the removal did happen. */
+	if (page_exists(m.actor.pid, m.area))
+		race_broken("page 0 was not removed");
 	for (i = 0; i < PAGES; i++)
-		o.stale += page_present(m.actor.pid, m.area + i * page_size());
+		o.stale += page_exists(m.actor.pid, m.area + i * page_size());
 	ksft_print_msg("pages present: %zu of %d\n", o.stale, PAGES);
 	actor_stop(&filler);
 	monitored_stop(&m);

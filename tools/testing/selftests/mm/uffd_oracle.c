@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
+#include <stddef.h>
 
 #include "uffd_oracle.h"
 
@@ -13,10 +13,8 @@
  */
 const char *fill_while_pending_damage(const struct fill_while_pending *o)
 {
-	if (o->err == EAGAIN)
+	if (o->refused)
 		return NULL;
-	if (o->err)
-		return "fill-failed";
 	if (o->moved && o->present && !o->present_moved)
 		return "fill-admitted,page-at-old-address";
 	if (o->forked && o->present && !o->present_child)

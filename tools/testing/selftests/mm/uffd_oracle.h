@@ -13,7 +13,7 @@
 
 /* Of a fill while one event was taken and another was not. */
 struct fill_while_pending {
-	int err;		/* of the fill: 0 or an errno */
+	bool refused;		/* with EAGAIN; else it reported success */
 	bool present;		/* the page, when both changes are done */
 	bool moved;		/* the change moved that page elsewhere */
 	bool present_moved;	/* it is present there */
