@@ -177,14 +177,14 @@ struct shared {
 	pid_t heir;
 };
 
-enum heirs { NOBODY, HEIR, HELD_HEIR };
+enum heirs { NO_HEIR, HEIR, HELD_HEIR };
 
 /* Inherits the session, may be held, and must find that it is over. */
-static void heir(struct shared *sh, int session, enum heirs heirs)
+static void heir(struct shared *sh, int session, enum heirs who)
 {
 	prctl(PR_SET_PDEATHSIG, 0);
 	set_flag(&sh->heir_ready);
-	if (heirs == HELD_HEIR) {
+	if (who == HELD_HEIR) {
 		touch_source(NULL);
 		until_set(&sh->armed);
 		fill(m.uffd, m.area, src, page_size(), NULL);
@@ -197,18 +197,20 @@ static void heir(struct shared *sh, int session, enum heirs heirs)
 	_exit(0);
 }
 
-static void owner(struct shared *sh, enum heirs heirs)
+static void owner(struct shared *sh, enum heirs who)
 {
 	int s = race_session();
 	pid_t tid = filler.call[0].tid;
 
-	if (heirs != NOBODY) {
-		sh->heir = race_fork();
-		if (!sh->heir)
-			heir(sh, s, heirs);
+	if (who != NO_HEIR) {
+		pid_t pid = race_fork();
+
+		if (!pid)
+			heir(sh, s, who);
+		sh->heir = pid;
 		until_set(&sh->heir_ready);
 	}
-	if (heirs == HELD_HEIR)
+	if (who == HELD_HEIR)
 		tid = sh->heir;
 	if (!race_command(s, "bypass " GUARD) &&
 	    !race_command(s, "arm " POINT " tid=%d timeout=60000", tid))
@@ -221,16 +223,16 @@ static void owner(struct shared *sh, enum heirs heirs)
  * A process that owns a session, has a guard bypassed and a task held is killed.
  * With an heir: a child that has inherited the descriptor lives on.
  */
-static void owner_killed(enum heirs heirs)
+static void owner_killed(enum heirs who)
 {
 	struct shared *sh = shared_alloc(sizeof(*sh));
 	int timeouts = race_list_field(POINT, "timeouts");
 	pid_t pid = race_fork();
 
 	if (!pid)
-		owner(sh, heirs);
+		owner(sh, who);
 	check(until_set(&sh->armed));
-	if (heirs != HELD_HEIR)
+	if (who != HELD_HEIR)
 		start_fill();
 	check(until_listed(POINT, "held", 1));
 	check(race_list_field(GUARD, "armed") == 1);
@@ -242,13 +244,13 @@ static void owner_killed(enum heirs heirs)
 	check(race_list_field(POINT, "armed") == 0);
 	check(race_list_field(GUARD, "armed") == 0);
 	/* And the held task does run again, not because its time was up. */
-	if (heirs == HELD_HEIR)
+	if (who == HELD_HEIR)
 		check(until_set(&sh->filled));
 	else
 		actor_done(&filler, 0);
 	check(race_list_field(POINT, "timeouts") == timeouts);
 
-	if (heirs != NOBODY) {
+	if (who != NO_HEIR) {
 		set_flag(&sh->owner_dead);
 		check(until_set(&sh->heir_saw));
 		check(sh->heir_saw == ESHUTDOWN);
@@ -259,7 +261,7 @@ static void owner_killed(enum heirs heirs)
 
 static void killed_owner(void)
 {
-	owner_killed(NOBODY);
+	owner_killed(NO_HEIR);
 }
 
 static void killed_owner_with_heir(void)
