@@ -61,11 +61,11 @@ status: ## what differs between the repository and build/<base>/linux
 fetch: deps ## the source tarball into the cache
 	@vm/run fetch
 
-menuconfig: deps ## options of the series kernel, for a try
-	@vm/run menuconfig
+menuconfig: ## options of the series kernel, for a try
+	@vm/deps menuconfig && vm/run menuconfig
 
-shell: deps ## a shell in the VM, on the series kernel
-	@vm/run shell
+shell: ## a shell in the VM, on the series kernel
+	@vm/deps shell && vm/run shell
 
 clean: ## remove build/; downloads and the compiler cache stay
 	@vm/run clean

@@ -10,7 +10,7 @@
  * results that the kernel's KUnit suites left in debugfs at boot.  Without a
  * plan there is a shell on the console, if the image has one.
  *
- * Nothing that a test leaves behind reaches the next one: process 1 kills every
+ * No process that a test leaves behind reaches the next one: process 1 kills every
  * other process after each line.  A task that outlives SIGKILL is itself a
  * finding, so the run stops there, and the missing results count as errors.
  */
@@ -478,7 +478,7 @@ int main(void)
 	struct sigaction sa = { .sa_handler = on_child };
 	sigset_t set;
 	FILE *plan;
-	int fd;
+	int fd, tries;
 
 	mount_all();
 	fd = open("/dev/console", O_RDWR);
@@ -500,7 +500,9 @@ int main(void)
 		run_shell();
 		finish();
 	}
-	port = open_port();
+	/* The name of a port comes in a message that the device may send late. */
+	for (tries = 0; (port = open_port()) < 0 && tries < 1000; tries++)
+		usleep(10000);
 	if (port < 0)
 		fatal("there is no virtio port named " PORT_NAME);
 
