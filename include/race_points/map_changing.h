@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Race points and guards of map_changing: fills of a userfaultfd against
- * changes of the memory layout.  Created in fs/userfaultfd.c.
+ * changes of the memory layout.  Created in mm/race_points_map_changing.c.
  */
 #ifndef _RACE_POINTS_MAP_CHANGING_H
 #define _RACE_POINTS_MAP_CHANGING_H
@@ -10,11 +10,38 @@
 
 RACE_HOLD(uffd_fill_page,
 	  "a fill was admitted and tries to install the page at addr");
+RACE_HOLD(uffd_fill_unlocked,
+	  "a fill has dropped its locks; it goes on with the page at addr");
+RACE_HOLD(uffd_event_waited,
+	  "a task waits for the monitor no more: event read, killed or closed");
+RACE_HOLD(uffd_fork_unlocked,
+	  "fork has copied the mappings, and not yet waited for the monitor");
 RACE_COUNT(uffd_remove_begin,
 	   "MADV_DONTNEED or its like is about to announce a removal at addr");
+
 RACE_GUARD(map_changing_count,
 	   "mmap_changing counts: one event that ends leaves the others pending");
 RACE_GUARD(map_changing_lock,
 	   "a layout change waits for the fills that were admitted before it");
+RACE_GUARD(map_changing_gen,
+	   "a fill sees changes that came and went while it held no lock");
+RACE_GUARD(map_changing_ack,
+	   "the read of an event ends its change, not the task that made it");
+RACE_GUARD(map_changing_order,
+	   "events are queued as the changes are made, before locks are dropped");
+RACE_GUARD(map_changing_killed,
+	   "a killed task leaves its event to the monitor");
+RACE_GUARD(uffd_read_copied,
+	   "an event counts as read once the reader has it in its memory");
+RACE_GUARD(uffd_read_place,
+	   "an event that cannot be delivered keeps its place in the queue");
+RACE_GUARD(uffd_fork_fail,
+	   "a fork that fails sends no event");
+RACE_GUARD(uffd_fork_uprobe,
+	   "a fork that waits for its monitor does not hold up uprobes");
+RACE_GUARD(uffd_unmap_withdraw,
+	   "an unmapping that fails takes back what it has begun");
+RACE_GUARD(uffd_fill_kind,
+	   "a fill that held no lock does not go on in another kind of mapping");
 
 #endif /* _RACE_POINTS_MAP_CHANGING_H */
