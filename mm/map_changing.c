@@ -1,68 +1,131 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * map_changing: a change of the memory layout does not run past a fill.
+ * map_changing: a change of the memory layout and a fill do not miss each other.
  * After "userfaultfd: protect mmap_changing with rw_sem in userfaulfd_ctx" and
  * its discussion on linux-mm, January 2024.
  *
  * A monitor that asked for events (fork, mremap, munmap, MADV_DONTNEED and its
  * like) must not fill pages by a picture of the address space that is out of date.
- * Two fields of struct userfaultfd_ctx see to that:
+ * These fields of struct userfaultfd_ctx see to that:
  *
- *	mmap_changing		the number of changes that have begun and not ended
- *	map_changing_lock	W: mmap_changing goes up
- *				R: a fill, from its test of mmap_changing to the
- *				last page that it installs
+ *	mmap_changing		the number of changes that have begun, and of
+ *				which the monitor has not read yet
+ *	map_changing_gen	the number of changes that ever began
+ *	map_changing_lock	W: both go up
+ *				R: a fill, from its test of them to the last page
+ *				that it installs
+ *	map_changing_yield	the mode, see below; never changes
  *
  *	change					fill
  *
  *	map_changing_begin()			map_changing_fill_begin()
  *	  write lock, waits for fills		  read lock
- *	  mmap_changing++			  mmap_changing? unlock, -EAGAIN
- *	  write unlock				install pages
- *	queue the event, wait for the monitor	map_changing_fill_end()
- *	map_changing_end()			  read unlock
- *	  mmap_changing--
+ *	  mmap_changing++			  first time: note map_changing_gen
+ *	  map_changing_gen++			  later: has it moved? -EAGAIN
+ *	  write unlock				  mmap_changing? -EAGAIN
+ *	queue the event, make the change	install pages
+ *	wait for the monitor			map_changing_fill_end()
+ *	  it reads the event: mmap_changing--	  read unlock
  *
- * fork, mremap and munmap change the layout before they wait, MADV_DONTNEED after
- * map_changing_end().  In both cases what a fill installs under the lock is there
- * before the change has begun, or the fill is refused until it has ended.  It ends
- * when the task that made it has run again after the monitor read the event: the
- * monitor may be refused a little longer than it needs to be.
+ * MADV_DONTNEED and its like make their change after the monitor has read the
+ * event.  In all cases what a fill installs under the lock is there before the
+ * change has begun, or the fill is refused until the event was read: what was filled
+ * afterwards is what the monitor wants after the change.
  *
- * It is a count, not a flag, since several tasks may be changing the layout: the
- * end of one must not admit a fill that another still forbids.  Going down needs no
- * lock, it only admits.
+ * A count and not a flag: several tasks may be changing the layout, and the end of
+ * one must not admit a fill that another still forbids.  Going down needs no lock,
+ * it only admits.
+ *
+ * A generation besides the count: a fill drops all locks in order to fault in its
+ * source, since whoever serves that fault may be waiting for one of them.  In that
+ * gap a whole change can come and go, and the count is back where it was.
  *
  * Lock order: mmap_lock -> map_changing_lock -> all that a fill takes.  Nothing
- * is taken inside the write side.  A fill drops both locks when it must fault in
- * its source: whoever serves that fault may be waiting for the one or the other.
- * A whole change may come and go in that gap; a count cannot tell, so the fill then
- * goes on as if nothing had happened.
+ * is taken inside the write side.  Where fills hold mmap_lock for reading
+ * throughout, a change that holds it for writing finds no fill to wait for: then the
+ * lock orders fills against userfaultfd_remove(), which holds it for reading only.
  *
- * Where fills hold mmap_lock for reading throughout, a change made under mmap_lock
- * for writing finds no fill to wait for.  userfaultfd_remove() holds it for reading
- * only: there the wait is what keeps a running fill from installing pages behind
- * the removal.
+ * Yielding mode
+ *
+ * Here a removal does not wait for fills, which may be at it for gigabytes, and
+ * fills let those who wait for their locks in.
+ *
+ * A removal raises both numbers without the lock.  A fill that is already running
+ * finds out page by page, under the page-table lock:
+ *
+ *	removal					fill
+ *
+ *	[R1] mmap_changing++			[F1] note map_changing_gen
+ *	[R2] map_changing_gen++ (full barrier)	[F2] mmap_changing? -EAGAIN
+ *	     the event is read: mmap_changing--	[F3] populate the pmd, or the
+ *	[R3] read the pmd: none? skip it	     page cache
+ *	[R4] page-table lock			[F4] page-table lock
+ *	     clear the ptes			[F5] smp_mb__after_spinlock()
+ *						[F6] map_changing_gen moved?
+ *						     -EAGAIN
+ *						     install the pte
+ *
+ * If F4 comes before R4 the page is removed.  If R4 comes before F4, R2 is visible
+ * at F6.  If R3 sees no page table (no page in the page cache) no lock orders the
+ * two: either stores first and then reads what the other has stored, so both need
+ * a full barrier, R2's and F5.  R1 before R2 and F1 before F2: a fill that
+ * noted the number of R2 sees mmap_changing raised, unless the event was read, and then
+ * it may go on.  tools/verification/map_changing models this with store buffers.
+ *
+ * Pages of hugetlb are not validated: a fill has them in the page cache, and its
+ * reservations changed, before it takes the page-table lock.  Removals wait for their
+ * fills, as always, which in this mode is for one page.
+ *
+ * Fills let others in only if every change that could come between bumps the
+ * generation (events for munmap and mremap are on; UNREGISTER does so in this mode)
+ * and only in a mapping of the same context.
  */
 #include <linux/atomic.h>
 #include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/map_changing.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include <linux/rwsem.h>
+#include <linux/seq_file.h>
+#include <linux/sysctl.h>
 #include <linux/userfaultfd_k.h>
 
 #include <race_points/map_changing.h>
 
+/* Contexts that are made while it is 1 are in yielding mode.  W: sysctl */
+static int sysctl_userfaultfd_yield __read_mostly;
+
 /**
- * map_changing_init() - no change, no fill
+ * map_changing_init() - no change, no fill, no event
  * @ctx: a userfaultfd context that nobody else can see yet
+ * @parent: the context whose mode it gets; NULL for userfaultfd(2)
  *
  * The one place that initialises map_changing_lock: one lock class for all
  * contexts, those made by userfaultfd(2) and those made by fork.
  */
-void map_changing_init(struct userfaultfd_ctx *ctx)
+void map_changing_init(struct userfaultfd_ctx *ctx,
+		       const struct userfaultfd_ctx *parent)
 {
 	init_rwsem(&ctx->map_changing_lock);
 	atomic_set(&ctx->mmap_changing, 0);
+	atomic_long_set(&ctx->map_changing_gen, 0);
+	INIT_LIST_HEAD(&ctx->events);
+	if (parent)
+		ctx->map_changing_yield = parent->map_changing_yield;
+	else
+		ctx->map_changing_yield = READ_ONCE(sysctl_userfaultfd_yield);
+}
+
+static void map_changing_raise(struct userfaultfd_ctx *ctx)
+{
+	atomic_inc(&ctx->mmap_changing);
+	/*
+	 * Fully ordered: after mmap_changing, see [R1] above, and before the
+	 * change.  Pairs with smp_mb__after_spinlock() in
+	 * map_changing_fill_valid() and smp_rmb() in map_changing_fill_begin().
+	 */
+	atomic_long_inc_return(&ctx->map_changing_gen);
 }
 
 /**
@@ -70,7 +133,8 @@ void map_changing_init(struct userfaultfd_ctx *ctx)
  * @ctx: context of a mapping that changes; the caller has a reference
  *
  * For callers that cannot fail any more.  Waits for the fills that were admitted
- * before; later ones get -EAGAIN until map_changing_end().
+ * before; later ones get -EAGAIN until the change ends: when the monitor has read
+ * its event, or by map_changing_end() if there will be no event.
  *
  * Context: process context, sleeps.  The mmap_lock of ctx->mm is held for
  * writing, so on kernels whose fills hold it for reading there is no wait.
@@ -78,40 +142,52 @@ void map_changing_init(struct userfaultfd_ctx *ctx)
 void map_changing_begin(struct userfaultfd_ctx *ctx)
 {
 	down_write(&ctx->map_changing_lock);
-	atomic_inc(&ctx->mmap_changing);
+	map_changing_raise(ctx);
 	up_write(&ctx->map_changing_lock);
 }
 
 /**
- * map_changing_begin_killable() - the same for callers that can fail
- * @ctx: context of a mapping that changes; the caller has a reference
+ * map_changing_begin_removal() - pages are about to be removed
+ * @ctx: context of a mapping that loses them; the caller has a reference
+ * @validated: fills into that mapping call map_changing_fill_valid()
+ *
+ * As map_changing_begin() for callers that can fail.  In yielding mode it does not
+ * wait for fills that find out by themselves.
  *
  * Context: process context, sleeps.  The mmap_lock of ctx->mm is held.
  * Return: 0, or -EINTR for a task that was killed while it waited: then nothing
- * has begun, and map_changing_end() must not be called.
+ * has begun, and nothing may be removed.
  */
-int map_changing_begin_killable(struct userfaultfd_ctx *ctx)
+int map_changing_begin_removal(struct userfaultfd_ctx *ctx, bool validated)
 {
+	bool wait = !ctx->map_changing_yield || !validated;
 	int err;
 
-	/* Raised without the lock: 0 since it is never negative. */
+	/* As in the other mode. */
+	if (race_bypass(map_changing_yield))
+		wait = true;
+	/* As before there was a lock. */
 	if (race_bypass(map_changing_lock))
-		return !atomic_inc_return(&ctx->mmap_changing);
+		wait = false;
 
+	if (!wait) {
+		map_changing_raise(ctx);
+		return 0;
+	}
 	err = down_write_killable(&ctx->map_changing_lock);
 	if (err)
 		return err;
-	atomic_inc(&ctx->mmap_changing);
+	map_changing_raise(ctx);
 	up_write(&ctx->map_changing_lock);
 	return 0;
 }
 
 /**
  * map_changing_end() - fills need not be refused because of this change any more
- * @ctx: context given to map_changing_begin(); the caller still has its reference
+ * @ctx: context given to map_changing_begin(); the caller has a reference
  *
- * Also for changes that were given up, and for events that nobody will read
- * since the file was closed or the task killed: each begin has one end.
+ * Each begin has one end: by the reader of its event, by whoever withdraws or drops
+ * the event, or by a caller whose change is given up.
  *
  * Context: any.
  */
@@ -126,38 +202,203 @@ void map_changing_end(struct userfaultfd_ctx *ctx)
 }
 
 /**
- * map_changing_fill_begin() - may pages be installed now?
- * @ctx: context of the monitor that fills
+ * map_changing_invalidate() - fills that hold no lock now must not go on
+ * @ctx: context of a mapping that is unregistered
  *
- * Context: process context, sleeps.  The mmap_lock of ctx->mm is held for
+ * For changes that the monitor makes itself: there is no event and nothing to wait
+ * for.  In the default mode such fills go on as they always did.
+ *
+ * Context: the mmap_lock of ctx->mm is held for writing.
+ */
+void map_changing_invalidate(struct userfaultfd_ctx *ctx)
+{
+	if (ctx->map_changing_yield)
+		atomic_long_inc_return(&ctx->map_changing_gen);
+}
+
+/**
+ * map_changing_pending() - has a change begun of which the monitor has not read?
+ * @ctx: the userfaultfd context
+ *
+ * Context: any.
+ * Return: an answer that is no more than a hint, unless map_changing_lock is held:
+ * then none begins, but for removals in yielding mode.
+ */
+bool map_changing_pending(struct userfaultfd_ctx *ctx)
+{
+	return atomic_read(&ctx->mmap_changing);
+}
+
+/* No change has begun since the fill was admitted. */
+static bool map_changing_same(const struct map_changing_fill *fill)
+{
+	/* As with a count alone. */
+	if (race_bypass(map_changing_gen))
+		return true;
+
+	return atomic_long_read(&fill->ctx->map_changing_gen) == fill->gen;
+}
+
+/**
+ * map_changing_fill_begin() - may pages be installed now?
+ * @fill: the fill: at its begin, and again after each time that it dropped its
+ *	locks
+ *
+ * Context: process context, sleeps.  The mmap_lock of fill->ctx->mm is held for
  * reading and stays so until map_changing_fill_end().
  * Return: 0 and map_changing_lock is held for reading; or it is not, and
- * -EAGAIN: a change is pending: the monitor has to read its events first;
- * -EINTR: killed while waiting for a change to begin.
+ * -EAGAIN: a change is pending, or came between: the monitor has to read its
+ * events first; -EINTR: killed while waiting for a change to begin.
  */
-int map_changing_fill_begin(struct userfaultfd_ctx *ctx)
+int map_changing_fill_begin(struct map_changing_fill *fill)
 {
+	struct userfaultfd_ctx *ctx = fill->ctx;
 	int err = down_read_killable(&ctx->map_changing_lock);
 
 	if (err)
 		return err;
-	if (map_changing_pending(ctx)) {
-		up_read(&ctx->map_changing_lock);
-		return -EAGAIN;
+	if (!fill->begun) {
+		fill->gen = atomic_long_read(&ctx->map_changing_gen);
+		/* [F1] before [F2] above.  Pairs with map_changing_raise(). */
+		smp_rmb();
+	} else if (!map_changing_same(fill)) {
+		goto refused;
 	}
+	if (map_changing_pending(ctx))
+		goto refused;
+	fill->begun = true;
+	return 0;
+
+refused:
+	up_read(&ctx->map_changing_lock);
+	return -EAGAIN;
+}
+
+/**
+ * map_changing_fill_vma() - is this still the mapping that the fill began with?
+ * @fill: a fill, begun
+ * @vma: where it goes on
+ *
+ * A monitor without events is not told that a mapping was replaced.  A fill does not
+ * go on in one of another context, or of another kind: the page that it brings along
+ * would not fit.
+ *
+ * Context: the mmap_lock of @vma is held.
+ * Return: 0, or -EAGAIN.
+ */
+int map_changing_fill_vma(struct map_changing_fill *fill,
+			  const struct vm_area_struct *vma)
+{
+	unsigned long kind = vma->vm_flags & (VM_SHARED | VM_HUGETLB);
+
+	if (!fill->vma_ctx) {
+		fill->vma_ctx = vma->vm_userfaultfd_ctx.ctx;
+		fill->vm_ops = vma->vm_ops;
+		fill->vm_flags = kind;
+		return 0;
+	}
+	/* As if any mapping would do. */
+	if (race_bypass(uffd_fill_kind))
+		return 0;
+	if (fill->vma_ctx != vma->vm_userfaultfd_ctx.ctx ||
+	    fill->vm_ops != vma->vm_ops || fill->vm_flags != kind)
+		return -EAGAIN;
 	return 0;
 }
 
 /**
- * map_changing_fill_end() - no more pages for now
- * @ctx: context given to map_changing_fill_begin(), which returned 0
+ * map_changing_fill_valid() - may this page be installed?
+ * @fill: a fill, begun
  *
- * Also before a fill drops mmap_lock in order to fault in its source: it has to
- * ask again afterwards.
+ * For the yielding mode.  In the default mode nothing can have changed, since the
+ * fill holds map_changing_lock.
+ *
+ * Context: the lock of the page table that gets the page is held, and was taken after
+ * the page table, and the page in the page cache, were visible to others.
+ * Return: true, or false if the fill has to end with -EAGAIN.
+ */
+bool map_changing_fill_valid(const struct map_changing_fill *fill)
+{
+	if (!fill->ctx->map_changing_yield)
+		return true;
+	/*
+	 * [F5] above: a removal that saw no page table did not take its lock.
+	 * Pairs with map_changing_raise().
+	 */
+	smp_mb__after_spinlock();
+	return map_changing_same(fill);
+}
+
+/**
+ * map_changing_fill_contended() - shall this fill let others in?
+ * @fill: a fill, begun, that has installed at least one page since
+ *
+ * If so it drops its locks and asks map_changing_fill_begin() again.
+ *
+ * Context: the locks of the fill are held.
+ * Return: true if somebody waits for one of them, in yielding mode, and every change
+ * that could come between is seen afterwards.
+ */
+bool map_changing_fill_contended(const struct map_changing_fill *fill)
+{
+	const unsigned int seen = UFFD_FEATURE_EVENT_UNMAP |
+				  UFFD_FEATURE_EVENT_REMAP;
+	struct userfaultfd_ctx *ctx = fill->ctx;
+
+	if (!ctx->map_changing_yield || fill->vma_ctx != ctx ||
+	    (ctx->features & seen) != seen)
+		return false;
+	/* As in the other mode. */
+	if (race_bypass(map_changing_break))
+		return false;
+
+	return mmap_lock_is_contended(ctx->mm) ||
+	       rwsem_is_contended(&ctx->map_changing_lock);
+}
+
+/**
+ * map_changing_fill_end() - no more pages for now
+ * @fill: a fill for which map_changing_fill_begin() returned 0
+ *
+ * Also before a fill drops mmap_lock in order to fault in its source or to let
+ * others in: it has to ask again afterwards.
  *
  * Context: process context.
  */
-void map_changing_fill_end(struct userfaultfd_ctx *ctx)
+void map_changing_fill_end(const struct map_changing_fill *fill)
 {
-	up_read(&ctx->map_changing_lock);
+	up_read(&fill->ctx->map_changing_lock);
 }
+
+/**
+ * map_changing_show() - the lines of fdinfo
+ * @m: the file
+ * @ctx: the userfaultfd context
+ */
+void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx)
+{
+	seq_printf(m, "changing:\t%d\ngeneration:\t%lu\nyield:\t%d\n",
+		   atomic_read(&ctx->mmap_changing),
+		   (unsigned long)atomic_long_read(&ctx->map_changing_gen),
+		   ctx->map_changing_yield);
+}
+
+static struct ctl_table map_changing_table[] = {
+	{
+		.procname	= "userfaultfd_yield",
+		.data		= &sysctl_userfaultfd_yield,
+		.maxlen		= sizeof(sysctl_userfaultfd_yield),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_ONE,
+	},
+	{ }
+};
+
+static int __init map_changing_sysctl(void)
+{
+	register_sysctl("vm", map_changing_table);
+	return 0;
+}
+late_initcall(map_changing_sysctl);

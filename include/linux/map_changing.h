@@ -2,29 +2,121 @@
 #ifndef _LINUX_MAP_CHANGING_H
 #define _LINUX_MAP_CHANGING_H
 
-#include <linux/atomic.h>
-#include <linux/userfaultfd_k.h>
+#include <linux/list.h>
+#include <linux/types.h>
+#include <linux/userfaultfd.h>
+
+struct file;
+struct seq_file;
+struct userfaultfd_ctx;
+struct vm_area_struct;
+struct vm_operations_struct;
 
 #ifdef CONFIG_USERFAULTFD
 
-void map_changing_init(struct userfaultfd_ctx *ctx);
-void map_changing_begin(struct userfaultfd_ctx *ctx);
-int map_changing_begin_killable(struct userfaultfd_ctx *ctx);
-void map_changing_end(struct userfaultfd_ctx *ctx);
-int map_changing_fill_begin(struct userfaultfd_ctx *ctx);
-void map_changing_fill_end(struct userfaultfd_ctx *ctx);
+/**
+ * enum map_changing_state - where an event is on its way to the monitor
+ * @MAP_CHANGING_NEW: not queued yet
+ * @MAP_CHANGING_QUEUED: in the events of its context
+ * @MAP_CHANGING_READ: the monitor has it
+ * @MAP_CHANGING_LEFT: its task was killed, a copy is queued in its place
+ * @MAP_CHANGING_DROPPED: nobody will read it
+ */
+enum map_changing_state {
+	MAP_CHANGING_NEW,
+	MAP_CHANGING_QUEUED,
+	MAP_CHANGING_READ,
+	MAP_CHANGING_LEFT,
+	MAP_CHANGING_DROPPED,
+};
 
 /**
- * map_changing_pending() - has a change begun and not ended?
- * @ctx: the userfaultfd context
- *
- * Context: any.
- * Return: an answer that is no more than a hint, unless map_changing_lock is held:
- * then no change begins.
+ * struct map_changing_event - what a monitor is told of one change
+ * @ctx: its context; whoever made the event has a reference
+ * @child: context that comes with a fork; NULL for other events
+ * @queue: in the events of @ctx while queued
+ * @msg: for the reader; not changed once queued
+ * @state: see above.  W: event_wqh.lock of @ctx, once queued
+ * @ended: the reader has ended the change
+ * @left: belongs to @ctx: whoever takes it out of the queue frees it
  */
-static inline bool map_changing_pending(struct userfaultfd_ctx *ctx)
+struct map_changing_event {
+	struct userfaultfd_ctx *ctx;
+	struct userfaultfd_ctx *child;
+	struct list_head queue;
+	struct uffd_msg msg;
+	enum map_changing_state state;
+	bool ended;
+	bool left;
+};
+
+/**
+ * struct map_changing_file - what a reader brings along for a fork
+ * @file: a file without a context, NULL for none
+ * @fd: a number that is reserved for it
+ * @err: why there can be no file
+ * @attached: the file has got its context, and must be installed
+ */
+struct map_changing_file {
+	struct file *file;
+	int fd;
+	int err;
+	bool attached;
+};
+
+/**
+ * struct map_changing_fill - one fill, from its first page to its last
+ * @ctx: context of the monitor that fills; set by the caller, the rest is zero
+ * @gen: map_changing_gen when the fill was admitted
+ * @begun: it was
+ * @vma_ctx: context of the mapping that is filled
+ * @vm_ops: with @vm_flags: the kind of that mapping
+ * @vm_flags: those that make up the kind
+ */
+struct map_changing_fill {
+	struct userfaultfd_ctx *ctx;
+	unsigned long gen;
+	bool begun;
+	struct userfaultfd_ctx *vma_ctx;
+	const struct vm_operations_struct *vm_ops;
+	unsigned long vm_flags;
+};
+
+void map_changing_init(struct userfaultfd_ctx *ctx,
+		       const struct userfaultfd_ctx *parent);
+void map_changing_begin(struct userfaultfd_ctx *ctx);
+int map_changing_begin_removal(struct userfaultfd_ctx *ctx, bool validated);
+void map_changing_end(struct userfaultfd_ctx *ctx);
+void map_changing_invalidate(struct userfaultfd_ctx *ctx);
+bool map_changing_pending(struct userfaultfd_ctx *ctx);
+
+int map_changing_fill_begin(struct map_changing_fill *fill);
+int map_changing_fill_vma(struct map_changing_fill *fill,
+			  const struct vm_area_struct *vma);
+bool map_changing_fill_valid(const struct map_changing_fill *fill);
+bool map_changing_fill_contended(const struct map_changing_fill *fill);
+void map_changing_fill_end(const struct map_changing_fill *fill);
+
+void map_changing_post(struct map_changing_event *event);
+bool map_changing_wait(struct map_changing_event *event);
+struct map_changing_event *map_changing_oldest(struct userfaultfd_ctx *ctx);
+void map_changing_ack(struct map_changing_event *event);
+int map_changing_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *buf,
+		      struct map_changing_file *file);
+bool map_changing_readable(struct userfaultfd_ctx *ctx);
+void map_changing_release(struct userfaultfd_ctx *ctx);
+void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx);
+
+#else /* !CONFIG_USERFAULTFD */
+
+/* So that a caller can have one on its stack. */
+struct map_changing_event { };
+struct map_changing_fill;
+
+static inline bool
+map_changing_fill_valid(const struct map_changing_fill *fill)
 {
-	return atomic_read(&ctx->mmap_changing);
+	return true;
 }
 
 #endif /* CONFIG_USERFAULTFD */

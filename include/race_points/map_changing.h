@@ -31,6 +31,10 @@ RACE_GUARD(map_changing_order,
 	   "events are queued as the changes are made, before locks are dropped");
 RACE_GUARD(map_changing_killed,
 	   "a killed task leaves its event to the monitor");
+RACE_GUARD(map_changing_yield,
+	   "in yielding mode a removal does not wait for fills");
+RACE_GUARD(map_changing_break,
+	   "in yielding mode a fill lets those in who wait for its locks");
 RACE_GUARD(uffd_read_copied,
 	   "an event counts as read once the reader has it in its memory");
 RACE_GUARD(uffd_read_place,
