@@ -82,19 +82,17 @@
  */
 #include <linux/atomic.h>
 #include <linux/errno.h>
-#include <linux/init.h>
 #include <linux/map_changing.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/rwsem.h>
 #include <linux/seq_file.h>
-#include <linux/sysctl.h>
 #include <linux/userfaultfd_k.h>
 
 #include <race_points/map_changing.h>
 
 /* Contexts that are made while it is 1 are in yielding mode.  W: sysctl */
-static int sysctl_userfaultfd_yield __read_mostly;
+int sysctl_userfaultfd_yield __read_mostly;
 
 /**
  * map_changing_init() - no change, no fill, no event
@@ -382,23 +380,3 @@ void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx)
 		   (unsigned long)atomic_long_read(&ctx->map_changing_gen),
 		   ctx->map_changing_yield);
 }
-
-static struct ctl_table map_changing_table[] = {
-	{
-		.procname	= "userfaultfd_yield",
-		.data		= &sysctl_userfaultfd_yield,
-		.maxlen		= sizeof(sysctl_userfaultfd_yield),
-		.mode		= 0644,
-		.proc_handler	= proc_dointvec_minmax,
-		.extra1		= SYSCTL_ZERO,
-		.extra2		= SYSCTL_ONE,
-	},
-	{ }
-};
-
-static int __init map_changing_sysctl(void)
-{
-	register_sysctl("vm", map_changing_table);
-	return 0;
-}
-late_initcall(map_changing_sysctl);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of mm/map_changing.c: the object alone, on a context that no file
- * and no mm knows of.
+ * KUnit tests of mm/map_changing.c and mm/map_changing_event.c: the object alone,
+ * on contexts that no file and no mm knows of.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -9,8 +9,12 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/map_changing.h>
+#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/wait.h>
 
 /* Far beyond any load: a slow machine does not fail, a lost wake-up does. */
 #define DEADLINE	(60 * HZ)
@@ -21,8 +25,40 @@ static struct userfaultfd_ctx *new_ctx(struct kunit *test)
 
 	ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx);
-	map_changing_init(ctx);
+	init_waitqueue_head(&ctx->event_wqh);
+	init_waitqueue_head(&ctx->fd_wqh);
+	ctx->features = UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP;
+	ctx->mm = &init_mm;
+	map_changing_init(ctx, NULL);
+	/* Whatever the sysctl says. */
+	ctx->map_changing_yield = false;
 	return ctx;
+}
+
+static struct userfaultfd_ctx *new_yielding_ctx(struct kunit *test)
+{
+	struct userfaultfd_ctx *parent = new_ctx(test), *ctx = new_ctx(test);
+
+	parent->map_changing_yield = true;
+	map_changing_init(ctx, parent);
+	KUNIT_EXPECT_TRUE(test, ctx->map_changing_yield);
+	return ctx;
+}
+
+/* A whole fill; what it was told. */
+static int try_fill(struct userfaultfd_ctx *ctx)
+{
+	struct map_changing_fill fill = { .ctx = ctx };
+	int err = map_changing_fill_begin(&fill);
+
+	if (!err)
+		map_changing_fill_end(&fill);
+	return err;
+}
+
+static int changes(struct userfaultfd_ctx *ctx)
+{
+	return atomic_read(&ctx->mmap_changing);
 }
 
 static void map_changing_admits_at_rest(struct kunit *test)
@@ -30,8 +66,7 @@ static void map_changing_admits_at_rest(struct kunit *test)
 	struct userfaultfd_ctx *ctx = new_ctx(test);
 
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
-	map_changing_fill_end(ctx);
+	KUNIT_EXPECT_EQ(test, try_fill(ctx), 0);
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&ctx->map_changing_lock));
 }
 
@@ -41,41 +76,148 @@ static void map_changing_refuses_while_pending(struct kunit *test)
 
 	map_changing_begin(ctx);
 	KUNIT_EXPECT_TRUE(test, map_changing_pending(ctx));
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, try_fill(ctx), -EAGAIN);
 	/* A refused fill holds nothing. */
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&ctx->map_changing_lock));
 	map_changing_end(ctx);
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
-	map_changing_fill_end(ctx);
+	KUNIT_EXPECT_EQ(test, try_fill(ctx), 0);
 }
 
 static void map_changing_counts(struct kunit *test)
 {
 	struct userfaultfd_ctx *ctx = new_ctx(test);
-	int i, changes = 5;
+	int i, n = 5;
 
-	for (i = 0; i < changes; i++) {
+	for (i = 0; i < n; i++) {
 		if (i & 1)
 			map_changing_begin(ctx);
 		else
-			KUNIT_EXPECT_EQ(test, map_changing_begin_killable(ctx),
+			KUNIT_EXPECT_EQ(test,
+					map_changing_begin_removal(ctx, true),
 					0);
 	}
-	for (i = 0; i < changes; i++) {
-		KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), -EAGAIN);
+	for (i = 0; i < n; i++) {
+		KUNIT_EXPECT_EQ(test, try_fill(ctx), -EAGAIN);
 		map_changing_end(ctx);
 	}
-	KUNIT_EXPECT_EQ(test, atomic_read(&ctx->mmap_changing), 0);
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
-	map_changing_fill_end(ctx);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	KUNIT_EXPECT_EQ(test, try_fill(ctx), 0);
+}
+
+/* Drop the locks of a fill, let @between happen, and ask again. */
+static int gap(struct map_changing_fill *fill,
+	       void (*between)(struct userfaultfd_ctx *ctx))
+{
+	int err;
+
+	map_changing_fill_end(fill);
+	between(fill->ctx);
+	err = map_changing_fill_begin(fill);
+	if (!err)
+		map_changing_fill_end(fill);
+	return err;
+}
+
+static void nothing(struct userfaultfd_ctx *ctx)
+{
+}
+
+static void whole_change(struct userfaultfd_ctx *ctx)
+{
+	map_changing_begin(ctx);
+	map_changing_end(ctx);
+}
+
+static void whole_removal(struct userfaultfd_ctx *ctx)
+{
+	if (!map_changing_begin_removal(ctx, true))
+		map_changing_end(ctx);
+}
+
+static void map_changing_sees_whole_change(struct kunit *test)
+{
+	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+
+	/* One before the fill begins does not matter. */
+	whole_change(fill.ctx);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_EQ(test, gap(&fill, nothing), 0);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_EQ(test, gap(&fill, whole_change), -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, map_changing_pending(fill.ctx));
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&fill.ctx->map_changing_lock));
+	/* It stays refused, and the next fill is admitted. */
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, try_fill(fill.ctx), 0);
+}
+
+static void map_changing_sees_unregister(struct kunit *test)
+{
+	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+
+	/* In the default mode such fills go on. */
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_EQ(test, gap(&fill, map_changing_invalidate), 0);
+
+	fill = (struct map_changing_fill){ .ctx = new_yielding_ctx(test) };
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_EQ(test, gap(&fill, map_changing_invalidate), -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, map_changing_pending(fill.ctx));
+}
+
+static void map_changing_validates_page(struct kunit *test)
+{
+	struct map_changing_fill fill = { .ctx = new_yielding_ctx(test) };
+
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_TRUE(test, map_changing_fill_valid(&fill));
+	/* Does not wait for the fill, which finds out. */
+	KUNIT_EXPECT_EQ(test, map_changing_begin_removal(fill.ctx, true), 0);
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_valid(&fill));
+	map_changing_end(fill.ctx);
+	/* Also after the event was read: the removal may be still to come. */
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_valid(&fill));
+	map_changing_fill_end(&fill);
+	KUNIT_EXPECT_EQ(test, try_fill(fill.ctx), 0);
+
+	fill = (struct map_changing_fill){ .ctx = new_yielding_ctx(test) };
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_EQ(test, gap(&fill, whole_removal), -EAGAIN);
+}
+
+static void map_changing_knows_mapping(struct kunit *test)
+{
+	static const struct vm_operations_struct ops, other_ops;
+	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+	struct vm_area_struct vma = {
+		.vm_ops = &ops,
+		.vm_userfaultfd_ctx.ctx = fill.ctx,
+	};
+
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
+	vma.vm_flags |= VM_LOCKED;
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
+	vma.vm_flags |= VM_HUGETLB;
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), -EAGAIN);
+	vma.vm_flags = VM_SHARED;
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), -EAGAIN);
+	vma.vm_flags = 0;
+	vma.vm_ops = &other_ops;
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), -EAGAIN);
+	vma.vm_ops = &ops;
+	vma.vm_userfaultfd_ctx.ctx = new_ctx(test);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), -EAGAIN);
+	vma.vm_userfaultfd_ctx.ctx = fill.ctx;
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
 }
 
 /* What a second task does. */
-enum act { BEGIN, BEGIN_KILLABLE, FILL };
+enum act { BEGIN, REMOVAL, FILL, WAIT };
 
 struct second {
 	struct userfaultfd_ctx *ctx;
+	struct map_changing_event *event;
 	struct task_struct *task;
 	enum act act;
 	int err;
@@ -92,13 +234,14 @@ static int second_fn(void *data)
 		map_changing_begin(c->ctx);
 		c->err = 0;
 		break;
-	case BEGIN_KILLABLE:
-		c->err = map_changing_begin_killable(c->ctx);
+	case REMOVAL:
+		c->err = map_changing_begin_removal(c->ctx, false);
 		break;
 	case FILL:
-		c->err = map_changing_fill_begin(c->ctx);
-		if (!c->err)
-			map_changing_fill_end(c->ctx);
+		c->err = try_fill(c->ctx);
+		break;
+	case WAIT:
+		c->err = map_changing_wait(c->event) ? 0 : -ENOENT;
 		break;
 	}
 	complete(&c->done);
@@ -129,26 +272,27 @@ static bool second_done(struct second *c)
 
 static void map_changing_fills_share(struct kunit *test)
 {
-	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_fill fill = { .ctx = new_ctx(test) };
 	struct second c;
 
-	second_create(test, &c, ctx, FILL);
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
+	second_create(test, &c, fill.ctx, FILL);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	wake_up_process(c.task);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, 0);
-	map_changing_fill_end(ctx);
+	map_changing_fill_end(&fill);
 	kthread_stop(c.task);
 }
 
 /* Start a change while a fill runs, and see it wait. */
 static void change_blocked(struct kunit *test, struct second *c,
-			   struct userfaultfd_ctx *ctx, enum act act)
+			   struct map_changing_fill *fill, enum act act)
 {
+	struct userfaultfd_ctx *ctx = fill->ctx;
 	unsigned long end = jiffies + DEADLINE;
 
 	second_create(test, c, ctx, act);
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(fill), 0);
 	wake_up_process(c->task);
 	while (!rwsem_is_contended(&ctx->map_changing_lock) &&
 	       time_before(jiffies, end))
@@ -161,39 +305,339 @@ static void change_blocked(struct kunit *test, struct second *c,
 
 static void map_changing_waits_for_fill(struct kunit *test)
 {
-	static const enum act acts[] = { BEGIN, BEGIN_KILLABLE };
-	struct userfaultfd_ctx *ctx = new_ctx(test);
+	static const enum act acts[] = { BEGIN, REMOVAL };
+	struct userfaultfd_ctx *ctxs[] = { new_ctx(test),
+					   new_yielding_ctx(test) };
 	struct second c;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(acts); i++) {
-		change_blocked(test, &c, ctx, acts[i]);
-		map_changing_fill_end(ctx);
+	/* A removal of what is not validated waits in either mode. */
+	for (i = 0; i < ARRAY_SIZE(acts) * ARRAY_SIZE(ctxs); i++) {
+		struct userfaultfd_ctx *ctx = ctxs[i / 2];
+		struct map_changing_fill fill = { .ctx = ctx };
+
+		change_blocked(test, &c, &fill, acts[i % 2]);
+		map_changing_fill_end(&fill);
 		KUNIT_EXPECT_TRUE(test, second_done(&c));
 		KUNIT_EXPECT_EQ(test, c.err, 0);
-		KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), -EAGAIN);
+		KUNIT_EXPECT_EQ(test, try_fill(ctx), -EAGAIN);
 		map_changing_end(ctx);
 		kthread_stop(c.task);
+		KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
 	}
-	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
 }
 
 static void map_changing_killed_waiter(struct kunit *test)
 {
-	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_fill fill = { .ctx = new_ctx(test) };
 	struct second c;
 
-	change_blocked(test, &c, ctx, BEGIN_KILLABLE);
+	change_blocked(test, &c, &fill, REMOVAL);
 	send_sig(SIGKILL, c.task, 1);
 	/* It goes although the fill still runs, and leaves no trace. */
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, -EINTR);
-	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
-	map_changing_fill_end(ctx);
-	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&ctx->map_changing_lock));
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
-	map_changing_fill_end(ctx);
+	KUNIT_EXPECT_FALSE(test, map_changing_pending(fill.ctx));
+	KUNIT_EXPECT_EQ(test, gap(&fill, nothing), 0);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&fill.ctx->map_changing_lock));
 	kthread_stop(c.task);
+}
+
+/* A fill that others wait for lets them in, where every change is seen. */
+static void map_changing_contended(struct kunit *test)
+{
+	struct map_changing_fill fill = { .ctx = new_yielding_ctx(test) };
+	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill.ctx };
+	struct userfaultfd_ctx *ctx = fill.ctx;
+	struct second c;
+
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
+	change_blocked(test, &c, &fill, REMOVAL);
+	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill));
+	ctx->features = UFFD_FEATURE_EVENT_UNMAP;
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
+	ctx->features |= UFFD_FEATURE_EVENT_REMAP;
+	fill.vma_ctx = new_ctx(test);
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
+	fill.vma_ctx = ctx;
+	ctx->map_changing_yield = false;
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
+	map_changing_fill_end(&fill);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	/* And then it must not go on. */
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), -EAGAIN);
+	map_changing_end(ctx);
+	kthread_stop(c.task);
+}
+
+/* Events */
+
+static void event_init(struct map_changing_event *event,
+		       struct userfaultfd_ctx *ctx, __u8 type)
+{
+	*event = (struct map_changing_event){
+		.ctx = ctx,
+		.msg.event = type,
+	};
+	map_changing_begin(ctx);
+}
+
+/* What read() does when the copy succeeds; the type, 0 for none. */
+static int read_event(struct userfaultfd_ctx *ctx)
+{
+	struct map_changing_event *event;
+	int type = 0;
+
+	spin_lock_irq(&ctx->event_wqh.lock);
+	event = map_changing_oldest(ctx);
+	if (event) {
+		type = event->msg.event;
+		map_changing_ack(event);
+	}
+	spin_unlock_irq(&ctx->event_wqh.lock);
+	return type;
+}
+
+/* Let a task wait for an event, and see it wait. */
+static void wait_begins(struct kunit *test, struct second *c,
+			struct map_changing_event *event)
+{
+	unsigned long end = jiffies + DEADLINE;
+
+	second_create(test, c, event->ctx, WAIT);
+	c->event = event;
+	wake_up_process(c->task);
+	while (!waitqueue_active(&event->ctx->event_wqh) &&
+	       time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_TRUE(test, waitqueue_active(&event->ctx->event_wqh));
+	KUNIT_EXPECT_FALSE(test, completion_done(&c->done));
+}
+
+static void map_changing_order(struct kunit *test)
+{
+	static const __u8 types[] = { UFFD_EVENT_UNMAP, UFFD_EVENT_REMAP,
+				      UFFD_EVENT_REMOVE };
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_event events[ARRAY_SIZE(types)];
+	int i;
+
+	KUNIT_EXPECT_FALSE(test, map_changing_readable(ctx));
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		event_init(&events[i], ctx, types[i]);
+		map_changing_post(&events[i]);
+	}
+	/* Read in the order in which they were posted, waited for or not. */
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		KUNIT_EXPECT_TRUE(test, map_changing_readable(ctx));
+		KUNIT_EXPECT_EQ(test, changes(ctx), (int)ARRAY_SIZE(types) - i);
+		KUNIT_EXPECT_EQ(test, try_fill(ctx), -EAGAIN);
+		KUNIT_EXPECT_EQ(test, read_event(ctx), (int)types[i]);
+	}
+	/* The last read has ended the last change: nobody has run since. */
+	KUNIT_EXPECT_EQ(test, try_fill(ctx), 0);
+	KUNIT_EXPECT_FALSE(test, map_changing_readable(ctx));
+	KUNIT_EXPECT_EQ(test, read_event(ctx), 0);
+	for (i = ARRAY_SIZE(types) - 1; i >= 0; i--)
+		KUNIT_EXPECT_TRUE(test, map_changing_wait(&events[i]));
+	/* Each change ends once. */
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+}
+
+static void map_changing_wakes_waiter(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_event event;
+	struct second c;
+
+	event_init(&event, ctx, UFFD_EVENT_UNMAP);
+	map_changing_post(&event);
+	wait_begins(test, &c, &event);
+	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_UNMAP);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_EQ(test, c.err, 0);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	kthread_stop(c.task);
+}
+
+/* Two contexts: whoever reads the second first does not wait for the first. */
+static void map_changing_two_contexts(struct kunit *test)
+{
+	struct userfaultfd_ctx *a = new_ctx(test), *b = new_ctx(test);
+	struct map_changing_event event_a, event_b;
+	struct second c;
+
+	event_init(&event_a, a, UFFD_EVENT_UNMAP);
+	event_init(&event_b, b, UFFD_EVENT_UNMAP);
+	map_changing_post(&event_a);
+	map_changing_post(&event_b);
+	wait_begins(test, &c, &event_a);
+	KUNIT_EXPECT_EQ(test, read_event(b), UFFD_EVENT_UNMAP);
+	KUNIT_EXPECT_EQ(test, try_fill(b), 0);
+	KUNIT_EXPECT_EQ(test, try_fill(a), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, read_event(a), UFFD_EVENT_UNMAP);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_TRUE(test, map_changing_wait(&event_b));
+	kthread_stop(c.task);
+}
+
+/* A task that is killed leaves its event, in its place. */
+static void map_changing_killed_leaves_event(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_event first, second, third;
+	struct second c;
+
+	event_init(&first, ctx, UFFD_EVENT_UNMAP);
+	map_changing_post(&first);
+	event_init(&second, ctx, UFFD_EVENT_REMAP);
+	map_changing_post(&second);
+	event_init(&third, ctx, UFFD_EVENT_REMOVE);
+	map_changing_post(&third);
+	wait_begins(test, &c, &second);
+	send_sig(SIGKILL, c.task, 1);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_EQ(test, c.err, 0);
+	/* It was on that task's stack. */
+	memset(&second, 0xff, sizeof(second));
+	KUNIT_EXPECT_EQ(test, changes(ctx), 3);
+	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_UNMAP);
+	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_REMAP);
+	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_REMOVE);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	map_changing_wait(&first);
+	map_changing_wait(&third);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	kthread_stop(c.task);
+}
+
+/* There will be no child: that event is withdrawn. */
+static void map_changing_killed_fork(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_event event;
+	struct second c;
+
+	event_init(&event, ctx, UFFD_EVENT_FORK);
+	event.child = new_ctx(test);
+	map_changing_post(&event);
+	wait_begins(test, &c, &event);
+	send_sig(SIGKILL, c.task, 1);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_EQ(test, c.err, -ENOENT);
+	KUNIT_EXPECT_FALSE(test, map_changing_readable(ctx));
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	kthread_stop(c.task);
+}
+
+static void map_changing_closed(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_event before, killed, after;
+	struct second c, k;
+
+	event_init(&killed, ctx, UFFD_EVENT_UNMAP);
+	map_changing_post(&killed);
+	wait_begins(test, &k, &killed);
+	send_sig(SIGKILL, k.task, 1);
+	KUNIT_EXPECT_TRUE(test, second_done(&k));
+	event_init(&before, ctx, UFFD_EVENT_UNMAP);
+	map_changing_post(&before);
+	wait_begins(test, &c, &before);
+	WRITE_ONCE(ctx->released, true);
+	map_changing_release(ctx);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_EQ(test, c.err, -ENOENT);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	/* Nobody waits for a reader that will not come. */
+	event_init(&after, ctx, UFFD_EVENT_UNMAP);
+	map_changing_post(&after);
+	KUNIT_EXPECT_FALSE(test, map_changing_readable(ctx));
+	KUNIT_EXPECT_FALSE(test, map_changing_wait(&after));
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	kthread_stop(c.task);
+	kthread_stop(k.task);
+}
+
+/* Many changes, one reader, fills all the time: nothing is lost or left. */
+#define STRESS_TASKS	4
+#define STRESS_EVENTS	250
+
+static int stress_fn(void *data)
+{
+	struct second *c = data;
+	int i;
+
+	for (i = 0; i < STRESS_EVENTS; i++) {
+		struct map_changing_event event;
+
+		event_init(&event, c->ctx, UFFD_EVENT_UNMAP);
+		/* Per task, in order. */
+		event.msg.arg.remove.start = c->act;
+		event.msg.arg.remove.end = i;
+		map_changing_post(&event);
+		if (!map_changing_wait(&event))
+			c->err = -ENOENT;
+	}
+	complete(&c->done);
+	set_current_state(TASK_UNINTERRUPTIBLE);
+	while (!kthread_should_stop()) {
+		schedule();
+		set_current_state(TASK_UNINTERRUPTIBLE);
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+static void map_changing_stress(struct kunit *test)
+{
+	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+	struct userfaultfd_ctx *ctx = fill.ctx;
+	unsigned long end = jiffies + DEADLINE;
+	struct second c[STRESS_TASKS] = { };
+	int next[STRESS_TASKS] = { };
+	int i, got = 0, misordered = 0, wrong = 0;
+
+	for (i = 0; i < STRESS_TASKS; i++) {
+		c[i].ctx = ctx;
+		c[i].act = i;
+		init_completion(&c[i].done);
+		c[i].task = kthread_run(stress_fn, &c[i], "map_changing_test");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(c[i].task));
+	}
+	while (got < STRESS_TASKS * STRESS_EVENTS && time_before(jiffies, end)) {
+		struct map_changing_event *event;
+
+		/* Events are queued after their changes have begun. */
+		fill = (struct map_changing_fill){ .ctx = ctx };
+		if (!map_changing_fill_begin(&fill)) {
+			wrong += map_changing_readable(ctx);
+			map_changing_fill_end(&fill);
+		}
+		spin_lock_irq(&ctx->event_wqh.lock);
+		event = map_changing_oldest(ctx);
+		if (event) {
+			i = event->msg.arg.remove.start;
+			misordered += event->msg.arg.remove.end != next[i]++;
+			map_changing_ack(event);
+			got++;
+		}
+		spin_unlock_irq(&ctx->event_wqh.lock);
+		if (!event)
+			cond_resched();
+	}
+	KUNIT_EXPECT_EQ(test, got, STRESS_TASKS * STRESS_EVENTS);
+	KUNIT_EXPECT_EQ(test, misordered, 0);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	for (i = 0; i < STRESS_TASKS; i++) {
+		KUNIT_EXPECT_TRUE(test, second_done(&c[i]));
+		KUNIT_EXPECT_EQ(test, c[i].err, 0);
+		kthread_stop(c[i].task);
+	}
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&ctx->map_changing_gen),
+			(long)STRESS_TASKS * STRESS_EVENTS);
 }
 
 /* A bug elsewhere must not lock the monitor out. */
@@ -202,21 +646,32 @@ static void map_changing_excess_end(struct kunit *test)
 	struct userfaultfd_ctx *ctx = new_ctx(test);
 
 	map_changing_end(ctx);
-	KUNIT_EXPECT_EQ(test, atomic_read(&ctx->mmap_changing), 0);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
 	map_changing_begin(ctx);
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, try_fill(ctx), -EAGAIN);
 	map_changing_end(ctx);
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(ctx), 0);
-	map_changing_fill_end(ctx);
+	KUNIT_EXPECT_EQ(test, try_fill(ctx), 0);
 }
 
 static struct kunit_case map_changing_cases[] = {
 	KUNIT_CASE(map_changing_admits_at_rest),
 	KUNIT_CASE(map_changing_refuses_while_pending),
 	KUNIT_CASE(map_changing_counts),
+	KUNIT_CASE(map_changing_sees_whole_change),
+	KUNIT_CASE(map_changing_sees_unregister),
+	KUNIT_CASE(map_changing_validates_page),
+	KUNIT_CASE(map_changing_knows_mapping),
 	KUNIT_CASE(map_changing_fills_share),
 	KUNIT_CASE(map_changing_waits_for_fill),
 	KUNIT_CASE(map_changing_killed_waiter),
+	KUNIT_CASE(map_changing_contended),
+	KUNIT_CASE(map_changing_order),
+	KUNIT_CASE(map_changing_wakes_waiter),
+	KUNIT_CASE(map_changing_two_contexts),
+	KUNIT_CASE(map_changing_killed_leaves_event),
+	KUNIT_CASE(map_changing_killed_fork),
+	KUNIT_CASE(map_changing_closed),
+	KUNIT_CASE(map_changing_stress),
 	KUNIT_CASE(map_changing_excess_end),
 	{}
 };

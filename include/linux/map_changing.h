@@ -82,6 +82,8 @@ struct map_changing_fill {
 	unsigned long vm_flags;
 };
 
+extern int sysctl_userfaultfd_yield;
+
 void map_changing_init(struct userfaultfd_ctx *ctx,
 		       const struct userfaultfd_ctx *parent);
 void map_changing_begin(struct userfaultfd_ctx *ctx);
