@@ -408,9 +408,11 @@ static void wait_begins(struct kunit *test, struct second *c,
 	second_create(test, c, event->ctx, WAIT);
 	c->event = event;
 	wake_up_process(c->task);
+	/* Asked again and again: needs no barrier. */
 	while (!waitqueue_active(&event->ctx->event_wqh) &&
 	       time_before(jiffies, end))
 		schedule_timeout_uninterruptible(1);
+	/* Nor here. */
 	KUNIT_EXPECT_TRUE(test, waitqueue_active(&event->ctx->event_wqh));
 	KUNIT_EXPECT_FALSE(test, completion_done(&c->done));
 }

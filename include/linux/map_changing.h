@@ -10,7 +10,6 @@ struct file;
 struct seq_file;
 struct userfaultfd_ctx;
 struct vm_area_struct;
-struct vm_operations_struct;
 
 #ifdef CONFIG_USERFAULTFD
 
@@ -78,7 +77,7 @@ struct map_changing_fill {
 	unsigned long gen;
 	bool begun;
 	struct userfaultfd_ctx *vma_ctx;
-	const struct vm_operations_struct *vm_ops;
+	const void *vm_ops;
 	unsigned long vm_flags;
 };
 
