@@ -73,8 +73,8 @@
  * it may go on.  tools/verification/map_changing models this with store buffers.
  *
  * Pages of hugetlb are not validated: a fill has them in the page cache, and its
- * reservations changed, before it takes the page-table lock.  Removals wait for their
- * fills, as always, which in this mode is for one page.
+ * reservations changed, before it takes the page-table lock.  Removals of them wait for
+ * the fills of their context: in this mode for one page, if fills let others in.
  *
  * Fills let others in only if every change that could come between bumps the
  * generation (events for munmap and mremap are on; UNREGISTER does so in this mode)
