@@ -121,7 +121,7 @@ static void map_changing_raise(struct userfaultfd_ctx *ctx)
 	/*
 	 * Fully ordered: after mmap_changing, see [R1] above, and before the
 	 * change.  Pairs with smp_mb__after_spinlock() in
-	 * map_changing_fill_valid() and smp_rmb() in map_changing_fill_begin().
+	 * __map_changing_fill_valid() and smp_rmb() in map_changing_fill_begin().
 	 */
 	atomic_long_inc_return(&ctx->map_changing_gen);
 }
@@ -256,6 +256,7 @@ int map_changing_fill_begin(struct map_changing_fill *fill)
 	if (err)
 		return err;
 	if (!fill->begun) {
+		fill->yield = ctx->map_changing_yield;
 		fill->gen = atomic_long_read(&ctx->map_changing_gen);
 		/* [F1] before [F2] above.  Pairs with map_changing_raise(). */
 		smp_rmb();
@@ -305,20 +306,14 @@ int map_changing_fill_vma(struct map_changing_fill *fill,
 }
 
 /**
- * map_changing_fill_valid() - may this page be installed?
- * @fill: a fill, begun
+ * __map_changing_fill_valid() - the part of the yielding mode
+ * @fill: see map_changing_fill_valid()
  *
- * For the yielding mode.  In the default mode nothing can have changed, since the
- * fill holds map_changing_lock.
- *
- * Context: the lock of the page table that gets the page is held, and was taken after
- * the page table, and the page in the page cache, were visible to others.
- * Return: true, or false if the fill has to end with -EAGAIN.
+ * Context: the lock of the page table is held.
+ * Return: see map_changing_fill_valid().
  */
-bool map_changing_fill_valid(const struct map_changing_fill *fill)
+bool __map_changing_fill_valid(const struct map_changing_fill *fill)
 {
-	if (!fill->ctx->map_changing_yield)
-		return true;
 	/*
 	 * [F5] above: a removal that saw no page table did not take its lock.
 	 * Pairs with map_changing_raise().
@@ -328,23 +323,19 @@ bool map_changing_fill_valid(const struct map_changing_fill *fill)
 }
 
 /**
- * map_changing_fill_contended() - shall this fill let others in?
- * @fill: a fill, begun, that has installed at least one page since
- *
- * If so it drops its locks and asks map_changing_fill_begin() again.
+ * __map_changing_fill_contended() - the part of the yielding mode
+ * @fill: see map_changing_fill_contended()
  *
  * Context: the locks of the fill are held.
- * Return: true if somebody waits for one of them, in yielding mode, and every change
- * that could come between is seen afterwards.
+ * Return: see map_changing_fill_contended().
  */
-bool map_changing_fill_contended(const struct map_changing_fill *fill)
+bool __map_changing_fill_contended(const struct map_changing_fill *fill)
 {
 	const unsigned int seen = UFFD_FEATURE_EVENT_UNMAP |
 				  UFFD_FEATURE_EVENT_REMAP;
 	struct userfaultfd_ctx *ctx = fill->ctx;
 
-	if (!ctx->map_changing_yield || fill->vma_ctx != ctx ||
-	    (ctx->features & seen) != seen)
+	if (fill->vma_ctx != ctx || (ctx->features & seen) != seen)
 		return false;
 	/* As in the other mode. */
 	if (race_bypass(map_changing_break))

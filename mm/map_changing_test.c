@@ -361,7 +361,7 @@ static void map_changing_contended(struct kunit *test)
 	fill.vma_ctx = new_ctx(test);
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
 	fill.vma_ctx = ctx;
-	ctx->map_changing_yield = false;
+	fill.yield = false;
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
 	map_changing_fill_end(&fill);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));

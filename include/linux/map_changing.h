@@ -68,6 +68,7 @@ struct map_changing_file {
  * @ctx: context of the monitor that fills; set by the caller, the rest is zero
  * @gen: map_changing_gen when the fill was admitted
  * @begun: it was
+ * @yield: map_changing_yield of @ctx, once begun
  * @vma_ctx: context of the mapping that is filled
  * @vm_ops: with @vm_flags: the kind of that mapping
  * @vm_flags: those that make up the kind
@@ -76,6 +77,7 @@ struct map_changing_fill {
 	struct userfaultfd_ctx *ctx;
 	unsigned long gen;
 	bool begun;
+	bool yield;
 	struct userfaultfd_ctx *vma_ctx;
 	const void *vm_ops;
 	unsigned long vm_flags;
@@ -94,8 +96,8 @@ bool map_changing_pending(struct userfaultfd_ctx *ctx);
 int map_changing_fill_begin(struct map_changing_fill *fill);
 int map_changing_fill_vma(struct map_changing_fill *fill,
 			  const struct vm_area_struct *vma);
-bool map_changing_fill_valid(const struct map_changing_fill *fill);
-bool map_changing_fill_contended(const struct map_changing_fill *fill);
+bool __map_changing_fill_valid(const struct map_changing_fill *fill);
+bool __map_changing_fill_contended(const struct map_changing_fill *fill);
 void map_changing_fill_end(const struct map_changing_fill *fill);
 
 void map_changing_post(struct map_changing_event *event);
@@ -107,6 +109,39 @@ int map_changing_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *buf,
 bool map_changing_readable(struct userfaultfd_ctx *ctx);
 void map_changing_release(struct userfaultfd_ctx *ctx);
 void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx);
+
+/**
+ * map_changing_fill_valid() - may this page be installed?
+ * @fill: a fill, begun
+ *
+ * For the yielding mode.  In the default mode nothing can have changed, since the
+ * fill holds map_changing_lock.
+ *
+ * Context: the lock of the page table that gets the page is held, and was taken after
+ * the page table, and the page in the page cache, were visible to others.
+ * Return: true, or false if the fill has to end with -EAGAIN.
+ */
+static inline bool
+map_changing_fill_valid(const struct map_changing_fill *fill)
+{
+	return !fill->yield || __map_changing_fill_valid(fill);
+}
+
+/**
+ * map_changing_fill_contended() - shall this fill let others in?
+ * @fill: a fill, begun, that has installed at least one page since
+ *
+ * If so it drops its locks and asks map_changing_fill_begin() again.
+ *
+ * Context: the locks of the fill are held.
+ * Return: true if somebody waits for one of them, in yielding mode, and every change
+ * that could come between is seen afterwards.
+ */
+static inline bool
+map_changing_fill_contended(const struct map_changing_fill *fill)
+{
+	return fill->yield && __map_changing_fill_contended(fill);
+}
 
 #else /* !CONFIG_USERFAULTFD */
 
