@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a userfaultfd fill and a page fault cost, in instructions.
+ *
+ * Under QEMU's -icount shift=0 the guest's clock goes on by one nanosecond with each
+ * instruction, and its time-stamp counter is that clock.  So a count is exact, and on a
+ * machine that is alike the same again; the program first counts a loop whose length it
+ * knows, and reports nothing where that comes out wrong.  A string instruction counts
+ * once for each of its repetitions, so on a processor with fast ones (ERMS) the copying
+ * of a page alone is 4096.
+ *
+ * Each operation is done RUNS times, on a page that is absent, with its page table, its
+ * source and its page cache there.  The smallest count is reported: the others also have
+ * a timer tick in them, or the refill of a per-CPU list.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "race_test.h"
+
+#define RUNS		200
+#define LOOPS		100000
+#define SIZE_4K		0x1000UL
+#define SIZE_64K	0x10000UL
+#define SIZE_2M		0x200000UL
+
+static int uffd;
+static char *fill_dst, *fill_src, *anon, *shmem;
+
+#ifdef __x86_64__
+static uint64_t ticks(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+/* Two instructions a round. */
+static void loop(unsigned long rounds)
+{
+	asm volatile("1: dec %0; jnz 1b" : "+r" (rounds) : : "cc");
+}
+#else
+static uint64_t ticks(void)
+{
+	race_skip("no counter of this architecture is known to count instructions");
+}
+
+static void loop(unsigned long rounds)
+{
+}
+#endif
+
+static void nothing(void)
+{
+}
+
+static void loop_once(void)
+{
+	loop(LOOPS);
+}
+
+static void loop_twice(void)
+{
+	loop(2 * LOOPS);
+}
+
+static void drop(void *addr, size_t len)
+{
+	if (madvise(addr, len, MADV_DONTNEED))
+		race_broken("MADV_DONTNEED: %s", strerror(errno));
+}
+
+static void drop_fill(void)
+{
+	drop(fill_dst, SIZE_2M);
+}
+
+static void drop_anon(void)
+{
+	drop(anon, SIZE_4K);
+}
+
+static void drop_shmem(void)
+{
+	drop(shmem, SIZE_4K);
+}
+
+static void copy(size_t len)
+{
+	struct uffdio_copy arg = {
+		.dst = (unsigned long)fill_dst,
+		.src = (unsigned long)fill_src,
+		.len = len,
+	};
+
+	if (ioctl(uffd, UFFDIO_COPY, &arg))
+		race_broken("UFFDIO_COPY: %s", strerror(errno));
+}
+
+static void copy_4k(void)
+{
+	copy(SIZE_4K);
+}
+
+static void copy_64k(void)
+{
+	copy(SIZE_64K);
+}
+
+static void copy_2m(void)
+{
+	copy(SIZE_2M);
+}
+
+static void zero_4k(void)
+{
+	struct uffdio_zeropage arg = {
+		.range = { .start = (unsigned long)fill_dst, .len = SIZE_4K },
+	};
+
+	if (ioctl(uffd, UFFDIO_ZEROPAGE, &arg))
+		race_broken("UFFDIO_ZEROPAGE: %s", strerror(errno));
+}
+
+static void read_anon(void)
+{
+	__atomic_load_n(anon, __ATOMIC_RELAXED);
+}
+
+static void write_anon(void)
+{
+	__atomic_store_n(anon, 1, __ATOMIC_RELAXED);
+}
+
+static void read_shmem(void)
+{
+	__atomic_load_n(shmem, __ATOMIC_RELAXED);
+}
+
+static void write_shmem(void)
+{
+	__atomic_store_n(shmem, 1, __ATOMIC_RELAXED);
+}
+
+static const struct {
+	const char *name;
+	void (*prepare)(void);
+	void (*run)(void);
+} rows[] = {
+	{ "copy-4k", drop_fill, copy_4k },
+	{ "copy-64k", drop_fill, copy_64k },
+	{ "copy-2m", drop_fill, copy_2m },
+	{ "zeropage-4k", drop_fill, zero_4k },
+	{ "read-fault-anon", drop_anon, read_anon },
+	{ "write-fault-anon", drop_anon, write_anon },
+	{ "read-fault-shmem", drop_shmem, read_shmem },
+	{ "write-fault-shmem", drop_shmem, write_shmem },
+};
+
+/* The smallest count of @run, the call and the two readings of the counter included. */
+static uint64_t count(void (*prepare)(void), void (*run)(void))
+{
+	uint64_t start, spent, least = UINT64_MAX;
+	int i;
+
+	for (i = 0; i < RUNS; i++) {
+		prepare();
+		start = ticks();
+		run();
+		spent = ticks() - start;
+		if (spent < least)
+			least = spent;
+	}
+	return least;
+}
+
+static void calibrate(void)
+{
+	uint64_t once = count(nothing, loop_once);
+	uint64_t twice = count(nothing, loop_twice);
+
+	ksft_print_msg("calibration: %d instructions, %lld ticks\n", 2 * LOOPS,
+		       (long long)(twice - once));
+	if (twice - once != 2 * LOOPS)
+		race_skip("the counter counts no instructions; use QEMU's -icount shift=0");
+}
+
+static char *map(size_t len, int flags, int fd)
+{
+	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if (p == MAP_FAILED)
+		race_broken("mmap: %s", strerror(errno));
+	return p;
+}
+
+/* A mapping whose first 2 MiB are one page table. */
+static char *map_2m(void)
+{
+	char *p = map(2 * SIZE_2M, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	return p + (-(uintptr_t)p & (SIZE_2M - 1));
+}
+
+static void prepare_all(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd;
+
+	fill_src = map_2m();
+	memset(fill_src, 0x5a, SIZE_2M);
+	fill_dst = map_2m();
+	anon = map_2m();
+	/* one page, so that a read fault maps no others around it */
+	fd = memfd_create("bench", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, SIZE_4K))
+		race_broken("memfd: %s", strerror(errno));
+	shmem = map(SIZE_4K, MAP_SHARED, fd);
+	*shmem = 1;
+
+	uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
+		race_broken("userfaultfd: %s", strerror(errno));
+	reg.range.start = (unsigned long)fill_dst;
+	reg.range.len = SIZE_2M;
+	if (ioctl(uffd, UFFDIO_REGISTER, &reg))
+		race_broken("UFFDIO_REGISTER: %s", strerror(errno));
+}
+
+int main(void)
+{
+	uint64_t empty;
+	size_t i;
+
+	race_begin("uffd-fill-bench");
+	if (page_size() != SIZE_4K)
+		race_skip("pages are not of 4 KiB");
+	prepare_all();
+	calibrate();
+	empty = count(nothing, nothing);
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		ksft_print_msg("bench: %s %llu\n", rows[i].name,
+			       (unsigned long long)(count(rows[i].prepare, rows[i].run) - empty));
+	return race_end(NULL);
+}
