@@ -5,7 +5,7 @@
 # Help comes out of the lines below: `target: ## text` and `# VARIABLE=default text`.
 # BASE=5.10           the base, a directory of patches/
 # ARCH=x86_64         the architecture of the VM, a file of vm/arch/
-# FLAVOUR=default     the kernels' configuration: default, debug
+# FLAVOUR=default     the kernels' configuration: default, debug; make bench has its own
 # RACE=               this race alone, and its rows of the table
 # ITERATIONS=20       how often each race is run in each column (make test: 3)
 # LEVEL=quick         of make test: quick or full
@@ -26,7 +26,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test kunit apply refresh export status fetch menuconfig shell clean deps
+.PHONY: help run test kunit bench apply refresh export status fetch menuconfig shell clean deps
 
 help: ## this
 	@echo 'make TARGET [VARIABLE=value...]'
@@ -41,6 +41,9 @@ test: deps ## all tests; the last line counts them
 
 kunit: deps ## the KUnit suites of the series, in a VM
 	@vm/run kunit
+
+bench: deps ## what a fill and a page fault cost in instructions, base and series
+	@vm/run bench
 
 apply: ## the series on build/, or on your own tree with KDIR=
 ifdef KDIR
