@@ -273,6 +273,21 @@ bool map_changing_readable(struct userfaultfd_ctx *ctx)
 }
 
 /**
+ * map_changing_refuses() - will a fill be refused, so that it need not try?
+ * @ctx: the userfaultfd context
+ *
+ * Not because of a change whose event cannot be read yet: it may still fail, and whoever
+ * was refused would wait for an event that does not come.
+ *
+ * Context: any.
+ * Return: true if there is an event to be read before a fill can succeed.
+ */
+bool map_changing_refuses(struct userfaultfd_ctx *ctx)
+{
+	return map_changing_pending(ctx) && map_changing_readable(ctx);
+}
+
+/**
  * map_changing_release() - nobody will read events any more
  * @ctx: a userfaultfd context that is marked as released
  *

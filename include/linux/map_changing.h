@@ -107,6 +107,7 @@ void map_changing_ack(struct map_changing_event *event);
 int map_changing_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *buf,
 		      struct map_changing_file *file);
 bool map_changing_readable(struct userfaultfd_ctx *ctx);
+bool map_changing_refuses(struct userfaultfd_ctx *ctx);
 void map_changing_release(struct userfaultfd_ctx *ctx);
 void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx);
 
