@@ -339,6 +339,16 @@ void race_release(const char *point)
 		race_broken("release %s: %s", point, strerror(errno));
 }
 
+/**
+ * race_disarm() - release all, and hold nobody any more
+ * @point: its counts stay
+ */
+void race_disarm(const char *point)
+{
+	if (race_command(session, "disarm %s", point))
+		race_broken("disarm %s: %s", point, strerror(errno));
+}
+
 int race_point_field(const char *point, const char *field)
 {
 	return race_field(session, point, field);
@@ -386,7 +396,7 @@ static void *call_thread(void *arg)
 		}
 		__atomic_store_n(&c->state, CALL_RUNNING, __ATOMIC_RELEASE);
 		ret = syscall(c->nr, c->arg[0], c->arg[1], c->arg[2],
-			      c->arg[3], c->arg[4]);
+			      c->arg[3], c->arg[4], c->arg[5]);
 		/* It shares @c: not a word may be written here. */
 		if (c->nr == SYS_clone && !ret)
 			clone_child(self);
@@ -463,7 +473,7 @@ void actor_stop(struct actor *a)
  *
  * Called through actor_call(), which makes the array.
  */
-void actor_call_args(struct actor *a, int thread, long nr, const long arg[5])
+void actor_call_args(struct actor *a, int thread, long nr, const long arg[6])
 {
 	struct call *c = &a->call[thread];
 
@@ -568,17 +578,54 @@ bool page_exists(pid_t pid, const void *addr)
 
 /* userfaultfd */
 
+#define YIELD_SYSCTL	"/proc/sys/vm/userfaultfd_yield"
+
 struct monitored_shared {
 	uint64_t features;
 	size_t pages;
+	int memfd;
+	bool yield;
 	int uffd;
 	char *area;
 	char *other;
 	int err;
 };
 
-static char *registered_area(int uffd, size_t len)
+/*
+ * Say whether the contexts that are made from now on yield.  Without the sysctl
+ * none does.  Return: what it was, -1 if there is none.
+ */
+static int set_yield(int yield)
 {
+	int fd = open(YIELD_SYSCTL, O_RDWR | O_CLOEXEC);
+	char was = '0', value = '0' + yield;
+
+	if (fd < 0)
+		return -1;
+	if (pread(fd, &was, 1, 0) != 1 ||
+	    (was != value && pwrite(fd, &value, 1, 0) != 1))
+		race_broken(YIELD_SYSCTL ": %s", strerror(errno));
+	close(fd);
+	return was - '0';
+}
+
+/* userfaultfd(2) of the wanted mode, whatever the machine's default is. */
+static int open_uffd(bool yield)
+{
+	int was = set_yield(yield);
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int err = errno;
+
+	if (was >= 0)
+		set_yield(was);
+	errno = err;
+	return uffd;
+}
+
+/* Of the file, or anonymous if that is -1. */
+static char *registered_area(int uffd, size_t len, int memfd, off_t offset)
+{
+	int flags = memfd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	struct uffdio_register reg = {
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 		.range.len = len,
@@ -591,7 +638,7 @@ static char *registered_area(int uffd, size_t len)
 	if (area == MAP_FAILED)
 		return NULL;
 	area = mmap(area + page_size(), len, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		    flags | MAP_FIXED, memfd, offset);
 	if (area == MAP_FAILED)
 		return NULL;
 	madvise(area, len, MADV_NOHUGEPAGE);
@@ -605,20 +652,33 @@ static void monitored_init(void *arg)
 	struct uffdio_api api = { .api = UFFD_API, .features = s->features };
 	size_t len = s->pages * page_size();
 
-	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	s->uffd = open_uffd(s->yield);
 	if (s->uffd < 0 || ioctl(s->uffd, UFFDIO_API, &api)) {
 		s->err = errno;
 		return;
 	}
-	s->area = registered_area(s->uffd, len);
-	s->other = registered_area(s->uffd, len);
+	s->area = registered_area(s->uffd, len, s->memfd, 0);
+	s->other = registered_area(s->uffd, len, s->memfd, len);
 	if (!s->area || !s->other)
 		s->err = errno;
 }
 
+/* The file of both areas, and the controller's own view of it. */
+static int shmem_file(struct monitored *m, size_t len)
+{
+	int fd = memfd_create("race", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, len))
+		race_broken("memfd: %s", strerror(errno));
+	m->file = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	if (m->file == MAP_FAILED || madvise(m->file, len, MADV_DONTFORK))
+		race_broken("mmap: %s", strerror(errno));
+	return fd;
+}
+
 /**
  * monitored_start() - start a process with memory that this one monitors
- * @m: filled in
+ * @m: filled in, but for @m->shmem and @m->yield, which the caller has set
  * @pages: of each of its two registered areas; none is present
  * @features: UFFD_FEATURE_*
  */
@@ -629,7 +689,11 @@ void monitored_start(struct monitored *m, size_t pages, uint64_t features)
 
 	s->features = features;
 	s->pages = pages;
+	s->yield = m->yield;
+	s->memfd = m->shmem ? shmem_file(m, 2 * pages * page_size()) : -1;
 	actor_start(&m->actor, monitored_init, s);
+	if (s->memfd >= 0)
+		close(s->memfd);
 	if (s->err == EPERM)
 		race_skip("needs root");
 	if (s->err == ENOSYS)
@@ -654,6 +718,29 @@ void monitored_stop(struct monitored *m)
 {
 	close(m->uffd);
 	actor_stop(&m->actor);
+}
+
+/**
+ * monitored_page_exists() - has a monitored process a page there?
+ * @m: the process
+ * @addr: an address in one of its areas
+ *
+ * In its page tables, or, mapped or not, in the file behind the area: there it
+ * would be found by the next access.
+ */
+bool monitored_page_exists(const struct monitored *m, const char *addr)
+{
+	size_t len = m->pages * page_size();
+	unsigned char in_file = 0;
+	char *view = NULL;
+
+	if (m->shmem && addr >= m->area && addr < m->area + len)
+		view = m->file + (addr - m->area);
+	if (m->shmem && addr >= m->other && addr < m->other + len)
+		view = m->file + len + (addr - m->other);
+	if (view && mincore(view, page_size(), &in_file))
+		race_broken("mincore: %s", strerror(errno));
+	return (in_file & 1) || page_exists(m->actor.pid, addr);
 }
 
 bool event_readable(int uffd, int timeout_ms)
@@ -684,6 +771,23 @@ void event_read(int uffd, unsigned int event, struct uffd_msg *msg)
 }
 
 /**
+ * uffd_register() - register a mapping for missing pages
+ * @uffd: the userfaultfd
+ * @addr: where, in the monitored process
+ * @len: how much
+ */
+void uffd_register(int uffd, const void *addr, size_t len)
+{
+	struct uffdio_register reg = {
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+		.range = { .start = (uintptr_t)addr, .len = len },
+	};
+
+	if (ioctl(uffd, UFFDIO_REGISTER, &reg))
+		race_broken("UFFDIO_REGISTER: %s", strerror(errno));
+}
+
+/**
  * fill() - UFFDIO_COPY by this process
  * @uffd: the userfaultfd
  * @dst: where, in the monitored process
@@ -704,4 +808,67 @@ int fill(int uffd, void *dst, const void *src, size_t len, int64_t *copied)
 	if (copied)
 		*copied = copy.copy;
 	return err;
+}
+
+/* In the filler: what is not to be missing is resident. */
+static void touch_source(void *arg)
+{
+	struct filler *f = arg;
+	size_t i;
+
+	for (i = 0; i < f->pages; i++)
+		if (i >= 64 || !(f->missing & (1ULL << i)))
+			memset(f->src + i * page_size(), 0x5a, page_size());
+}
+
+/**
+ * filler_start() - start a process that fills
+ * @f: filled in
+ * @pages: of its source
+ * @missing: bit n: page n is not resident, so that the first fill from it drops
+ *	its locks in order to fault it in
+ *
+ * After monitored_start(), whose descriptor it inherits.
+ */
+void filler_start(struct filler *f, size_t pages, uint64_t missing)
+{
+	f->pages = pages;
+	f->missing = missing;
+	f->copy = shared_alloc(sizeof(*f->copy));
+	/* Private, so that the pages of one process are not those of another. */
+	f->src = mmap(NULL, pages * page_size(), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (f->src == MAP_FAILED)
+		race_broken("mmap: %s", strerror(errno));
+	actor_start(&f->actor, touch_source, f);
+}
+
+/**
+ * filler_copy() - let a filler begin a UFFDIO_COPY
+ * @f: the filler; no other fill of it is running
+ * @uffd: the userfaultfd
+ * @dst: where, in the monitored process
+ * @first: page of the source
+ * @pages: how many
+ */
+void filler_copy(struct filler *f, int uffd, void *dst, size_t first, size_t pages)
+{
+	memset(f->copy, 0, sizeof(*f->copy));
+	f->copy->dst = (uintptr_t)dst;
+	f->copy->src = (uintptr_t)(f->src + first * page_size());
+	f->copy->len = pages * page_size();
+	actor_call(&f->actor, 0, SYS_ioctl, uffd, UFFDIO_COPY, (long)f->copy);
+}
+
+/**
+ * filler_done() - wait for the end of a fill
+ * @f: the filler; .copy of the fill is in @f->copy
+ * Return: 0 or an errno.
+ */
+int filler_done(struct filler *f)
+{
+	actor_done(&f->actor, 0);
+	ksft_print_msg("fill: errno=%d copied=%lld\n", f->actor.call[0].err,
+		       (long long)f->copy->copy);
+	return f->actor.call[0].err;
 }

@@ -53,6 +53,7 @@ bool race_points_exist(void);
 void race_arm(const char *point, const char *fmt, ...) __printf(2, 3);
 void race_wait(const char *point, const char *what);
 void race_release(const char *point);
+void race_disarm(const char *point);
 int race_point_field(const char *point, const char *field);
 
 /* The session file by itself, for the tests of the race points. */
@@ -69,7 +70,7 @@ struct call {
 	int state;
 	pid_t tid;
 	long nr;
-	long arg[5];
+	long arg[6];
 	long ret;
 	int err;
 };
@@ -82,9 +83,9 @@ struct actor {
 void *shared_alloc(size_t size);
 void actor_start(struct actor *a, void (*init)(void *arg), void *arg);
 void actor_stop(struct actor *a);
-void actor_call_args(struct actor *a, int thread, long nr, const long arg[5]);
+void actor_call_args(struct actor *a, int thread, long nr, const long arg[6]);
 #define actor_call(a, thread, nr, ...) \
-	actor_call_args(a, thread, nr, (const long[5]) { __VA_ARGS__ })
+	actor_call_args(a, thread, nr, (const long[6]) { __VA_ARGS__ })
 void actor_done(struct actor *a, int thread);
 bool actor_is_done(struct actor *a, int thread);
 bool actor_blocked(struct actor *a, int thread);
@@ -95,17 +96,34 @@ bool page_exists(pid_t pid, const void *addr);
 
 /* userfaultfd of an actor, as its monitor sees it. */
 struct monitored {
+	bool shmem;		/* set before the start: areas of a file in shmem */
+	bool yield;		/* the same: the context's fills yield to others */
 	struct actor actor;
 	int uffd;		/* the controller's descriptor of it */
 	size_t pages;		/* of each area */
 	char *area;		/* registered for missing pages */
 	char *other;		/* a second mapping, registered too */
+	char *file;		/* shmem: the controller's view of both */
+};
+
+/* A process that fills, from a source of its own. */
+struct filler {
+	struct actor actor;
+	struct uffdio_copy *copy;	/* of its last fill */
+	char *src;
+	size_t pages;
+	uint64_t missing;
 };
 
 void monitored_start(struct monitored *m, size_t pages, uint64_t features);
 void monitored_stop(struct monitored *m);
+bool monitored_page_exists(const struct monitored *m, const char *addr);
 bool event_readable(int uffd, int timeout_ms);
 void event_read(int uffd, unsigned int event, struct uffd_msg *msg);
+void uffd_register(int uffd, const void *addr, size_t len);
 int fill(int uffd, void *dst, const void *src, size_t len, int64_t *copied);
+void filler_start(struct filler *f, size_t pages, uint64_t missing);
+void filler_copy(struct filler *f, int uffd, void *dst, size_t first, size_t pages);
+int filler_done(struct filler *f);
 
 #endif /* RACE_TEST_H */

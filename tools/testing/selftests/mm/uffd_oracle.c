@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <stddef.h>
 
 #include "uffd_oracle.h"
+
+/* Readers may take a semaphore before its first waiter for so many pages. */
+#define PAGES_BEFORE_WRITER	16
 
 /**
  * fill_while_pending_damage() - a fill while an event is pending must be refused
@@ -31,4 +35,60 @@ const char *fill_while_pending_damage(const struct fill_while_pending *o)
 const char *fill_vs_remove_damage(const struct fill_vs_remove *o)
 {
 	return o->stale ? "stale-page-after-removal" : NULL;
+}
+
+/**
+ * fill_vs_change_damage() - a fill does not go on behind a change of its range
+ * @o: what was observed
+ *
+ * A page that was installed after the change is the damage; but the fill must also
+ * tell the monitor how far it came.
+ */
+const char *fill_vs_change_damage(const struct fill_vs_change *o)
+{
+	if (o->stale && o->replaced)
+		return "half-in-new-vma";
+	if (o->stale && o->moved)
+		return "page-at-old-address";
+	if (o->stale)
+		return "stale-page-after-removal";
+	if (o->err != EAGAIN)
+		return "fill-not-refused";
+	if (o->copied != (o->before ? o->before : -EAGAIN))
+		return "wrong-progress";
+	return NULL;
+}
+
+/**
+ * fill_leak_certain() - do the numbers tell a leak from noise?
+ * @o: what was observed
+ * Return: false if they lie in between.
+ */
+bool fill_leak_certain(const struct fill_leak *o)
+{
+	return o->lost < o->rounds / 3 || o->lost > o->rounds * 2 / 3;
+}
+
+/**
+ * fill_leak_damage() - a fill that gives up frees its page
+ * @o: what was observed, for certain
+ */
+const char *fill_leak_damage(const struct fill_leak *o)
+{
+	if (o->lost > o->rounds / 2)
+		return "page-leaked";
+	return o->err == EAGAIN ? NULL : "fill-not-refused";
+}
+
+/**
+ * fill_vs_writer_damage() - a fill that yields lets writers in, and finishes
+ * @o: what was observed
+ */
+const char *fill_vs_writer_damage(const struct fill_vs_writer *o)
+{
+	if (o->pages > PAGES_BEFORE_WRITER)
+		return "writer-waits-for-fill";
+	if (o->err || o->copied != (int64_t)o->len)
+		return "fill-not-finished";
+	return NULL;
 }

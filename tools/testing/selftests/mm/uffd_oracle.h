@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Of a fill while one event was taken and another was not. */
 struct fill_while_pending {
@@ -26,7 +27,36 @@ struct fill_vs_remove {
 	size_t stale;		/* pages present after both have returned */
 };
 
+/* Of a fill that the monitored range was changed under. */
+struct fill_vs_change {
+	bool moved;		/* the pages were moved elsewhere; else removed */
+	bool replaced;		/* another mapping has taken their place */
+	size_t stale;		/* pages present there after both have returned */
+	int err;		/* of the ioctl: 0 or an errno */
+	int64_t copied;		/* its .copy */
+	int64_t before;		/* bytes that it had installed before the change */
+};
+
+/* Of fills that were cut short, and a count of the free pages around them. */
+struct fill_leak {
+	long rounds;		/* fills; each has had a page in its hands */
+	long lost;		/* free pages, before less after */
+	int err;		/* of every ioctl */
+};
+
+/* Of a fill that somebody waits for in order to change the address space. */
+struct fill_vs_writer {
+	size_t pages;		/* filled while the writer waited */
+	size_t len;		/* bytes to be filled */
+	int err;		/* of the ioctl: 0 or an errno */
+	int64_t copied;		/* its .copy */
+};
+
 const char *fill_while_pending_damage(const struct fill_while_pending *o);
 const char *fill_vs_remove_damage(const struct fill_vs_remove *o);
+const char *fill_vs_change_damage(const struct fill_vs_change *o);
+bool fill_leak_certain(const struct fill_leak *o);
+const char *fill_leak_damage(const struct fill_leak *o);
+const char *fill_vs_writer_damage(const struct fill_vs_writer *o);
 
 #endif /* UFFD_ORACLE_H */

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * While a UFFDIO_COPY holds no lock, its range is unmapped, and mapped and
+ * registered anew: the fill must not go on in the new mapping.
+ *
+ *	filler			target			monitor
+ *	UFFDIO_COPY, 8 pages
+ *	  installs page 0
+ *	  held before page 1
+ *				munmap
+ *				  waits for mmap_lock
+ *	  released
+ *	series: installs page 1,
+ *	  yields, held
+ *	base: goes on to page 4, whose
+ *	  source is not resident;
+ *	  drops its locks, held
+ *				  UNMAP pending		reads it
+ *				  returns
+ *				mmap at the same place
+ *							UFFDIO_REGISTER
+ *	  released
+ *	base: installs pages 4 to 7
+ *	series: EAGAIN, .copy tells of 2 pages
+ *
+ * The context is the same, and so are the address and the kind of the mapping:
+ * only the generation tells the one from the other.
+ */
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "kselftest.h"
+#include "race_test.h"
+#include "uffd_oracle.h"
+
+#define PAGES	8
+#define MISSING	4
+
+static struct monitored m;
+static struct filler filler;
+
+static char *page(int i)
+{
+	return m.area + i * page_size();
+}
+
+static size_t present(void)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < PAGES; i++)
+		n += page_exists(m.actor.pid, page(i));
+	return n;
+}
+
+int main(void)
+{
+	/* The yield comes after the page that the fill was held before. */
+	struct fill_vs_change o = {
+		.replaced = true,
+		.before = 2 * page_size(),
+	};
+	const size_t len = PAGES * page_size();
+	struct call *call;
+
+	race_begin("uffd-fill-break-vma-swap");
+	if (!race_points_exist())
+		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	m.yield = true;
+	/* Both: a fill yields only to changes that it would hear of. */
+	monitored_start(&m, PAGES,
+			UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP);
+	call = &m.actor.call[0];
+	filler_start(&filler, PAGES, 1 << MISSING);
+	race_arm("uffd_fill_page", "tid=%d range=%#lx-%#lx timeout=" RACE_HOLD_MS,
+		 filler.actor.call[0].tid, (long)page(1), (long)page(2));
+	race_arm("uffd_fill_unlocked", "tid=%d timeout=" RACE_HOLD_MS,
+		 filler.actor.call[0].tid);
+
+	filler_copy(&filler, m.uffd, m.area, 0, PAGES);
+	race_wait("uffd_fill_page", "held=1");
+	if (present() != 1)
+		race_broken("the fill is not held before page 1");
+	actor_call(&m.actor, 0, SYS_munmap, (long)m.area, len);
+	/* From here to the event nobody else can have the mmap_lock. */
+	if (!actor_blocked(&m.actor, 0) || event_readable(m.uffd, 0))
+		race_broken("munmap does not wait for the fill");
+	race_release("uffd_fill_page");
+	race_wait("uffd_fill_unlocked", "held=1");
+
+	event_read(m.uffd, UFFD_EVENT_UNMAP, NULL);
+	actor_done(&m.actor, 0);
+	if (call->ret)
+		race_broken("munmap: %s", strerror(call->err));
+	actor_call(&m.actor, 0, SYS_mmap, (long)m.area, len,
+		   PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	actor_done(&m.actor, 0);
+	if (call->ret != (long)m.area)
+		race_broken("mmap: %s", strerror(call->err));
+	uffd_register(m.uffd, m.area, len);
+	if (present())
+		race_broken("the new mapping is not empty");
+	race_release("uffd_fill_unlocked");
+
+	o.err = filler_done(&filler);
+	o.copied = filler.copy->copy;
+	o.stale = present();
+	ksft_print_msg("pages in the new mapping: %zu of %d\n", o.stale, PAGES);
+	actor_stop(&filler.actor);
+	monitored_stop(&m);
+	return race_end(fill_vs_change_damage(&o));
+}
