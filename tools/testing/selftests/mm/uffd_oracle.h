@@ -37,10 +37,10 @@ struct fill_vs_change {
 	int64_t before;		/* bytes that it had installed before the change */
 };
 
-/* Of fills that were cut short, and a count of the free pages around them. */
+/* Of fills that were cut short, and a count of all known pages around them. */
 struct fill_leak {
 	long rounds;		/* fills; each has had a page in its hands */
-	long lost;		/* free pages, before less after */
+	long lost;		/* known pages, before less after */
 	int err;		/* of every ioctl */
 };
 
