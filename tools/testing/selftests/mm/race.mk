@@ -4,7 +4,7 @@
 
 race_names := $(shell sed -n 's/^test: *\([^ ]*\).*/\1/p' races/*.races | sort -u)
 race_progs := $(addprefix $(OUTPUT)/,$(race_names) race-points fail-nth \
-	uffd-fill-bench)
+	uffd-events uffd-fill-bench)
 race_shared := race_test.c uffd_oracle.c
 race_headers := race_test.h uffd_oracle.h
 

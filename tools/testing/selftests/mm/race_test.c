@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -417,6 +419,25 @@ void *shared_alloc(size_t size)
 	return p;
 }
 
+/*
+ * All threads exist and have made a call when this returns, so that the code of
+ * the loop is mapped.
+ */
+static void actor_came_up(struct actor *a, int threads)
+{
+	int i;
+
+	for (i = 0; i < threads; i++)
+		while (!__atomic_load_n(&a->call[i].tid, __ATOMIC_ACQUIRE))
+			if (waitpid(a->pid, NULL, WNOHANG) > 0 ||
+			    !race_look_again())
+				race_broken("an actor did not come up");
+	for (i = 0; i < threads; i++) {
+		actor_call(a, i, SYS_gettid);
+		actor_done(a, i);
+	}
+}
+
 /**
  * actor_start() - fork a process whose threads wait for calls
  * @a: filled in
@@ -446,16 +467,7 @@ void actor_start(struct actor *a, void (*init)(void *arg), void *arg)
 		for (;;)
 			pause();
 	}
-	for (i = 0; i < ACTOR_THREADS; i++)
-		while (!__atomic_load_n(&a->call[i].tid, __ATOMIC_ACQUIRE))
-			if (waitpid(a->pid, NULL, WNOHANG) ||
-			    !race_look_again())
-				race_broken("an actor did not come up");
-	/* One call each, so that the code of the loop is mapped. */
-	for (i = 0; i < ACTOR_THREADS; i++) {
-		actor_call(a, i, SYS_gettid);
-		actor_done(a, i);
-	}
+	actor_came_up(a, ACTOR_THREADS);
 }
 
 void actor_stop(struct actor *a)
@@ -481,6 +493,23 @@ void actor_call_args(struct actor *a, int thread, long nr, const long arg[6])
 	c->nr = nr;
 	__atomic_store_n(&c->state, CALL_GO, __ATOMIC_RELEASE);
 	futex_wake(&c->state);
+}
+
+/**
+ * actor_fd() - a descriptor of an actor becomes one of this process too
+ * @a: the actor
+ * @fd: its number there
+ * Return: its number here.
+ */
+int actor_fd(struct actor *a, int fd)
+{
+	int pidfd = syscall(__NR_pidfd_open, a->pid, 0);
+	int own = pidfd < 0 ? -1 : syscall(__NR_pidfd_getfd, pidfd, fd, 0);
+
+	if (own < 0)
+		race_broken("pidfd_getfd: %s", strerror(errno));
+	close(pidfd);
+	return own;
 }
 
 bool actor_is_done(struct actor *a, int thread)
@@ -576,6 +605,45 @@ bool page_exists(pid_t pid, const void *addr)
 	return entry & (3ULL << 62);
 }
 
+/**
+ * page_mapped() - is this address of another process part of a mapping?
+ * @pid: the process
+ * @addr: an address in it
+ */
+bool page_mapped(pid_t pid, const void *addr)
+{
+	unsigned long start, end;
+	char path[64], line[512];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	f = fopen(path, "re");
+	if (!f)
+		race_broken("%s: %s", path, strerror(errno));
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%lx-%lx ", &start, &end) == 2 &&
+			start <= (uintptr_t)addr && (uintptr_t)addr < end;
+	fclose(f);
+	return found;
+}
+
+/**
+ * open_descriptors() - how many does this process have?
+ */
+size_t open_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	if (!dir)
+		race_broken("/proc/self/fd: %s", strerror(errno));
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
 /* userfaultfd */
 
 #define YIELD_SYSCTL	"/proc/sys/vm/userfaultfd_yield"
@@ -588,6 +656,8 @@ struct monitored_shared {
 	int uffd;
 	char *area;
 	char *other;
+	struct call *twin_call;	/* NULL: no twin */
+	pid_t twin;
 	int err;
 };
 
@@ -646,6 +716,51 @@ static char *registered_area(int uffd, size_t len, int memfd, off_t offset)
 	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? NULL : area;
 }
 
+/* It has the thread-local storage of its maker, which does nothing but pause(). */
+static int twin_main(void *arg)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	call_thread(arg);
+	return 0;
+}
+
+/* As after a vfork() whose parent goes on. */
+static pid_t twin_start(struct call *call)
+{
+	size_t size = 64 << 10;
+	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (stack == MAP_FAILED)
+		return -1;
+	return clone(twin_main, stack + size, CLONE_VM | CLONE_FILES | SIGCHLD,
+		     call);
+}
+
+/**
+ * uffd_open() - a userfaultfd of this process
+ * @features: UFFD_FEATURE_*
+ * Return: its descriptor, or -1 with errno.
+ */
+int uffd_open(uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	return uffd >= 0 && ioctl(uffd, UFFDIO_API, &api) ? -1 : uffd;
+}
+
+/**
+ * uffd_area() - map memory of this process and register it
+ * @uffd: the userfaultfd
+ * @len: how much
+ * Return: where it is; NULL with errno if there is none.
+ */
+char *uffd_area(int uffd, size_t len)
+{
+	return registered_area(uffd, len, -1, 0);
+}
+
 static void monitored_init(void *arg)
 {
 	struct monitored_shared *s = arg;
@@ -661,6 +776,11 @@ static void monitored_init(void *arg)
 	s->other = registered_area(s->uffd, len, s->memfd, len);
 	if (!s->area || !s->other)
 		s->err = errno;
+	if (!s->err && s->twin_call) {
+		s->twin = twin_start(s->twin_call);
+		if (s->twin < 0)
+			s->err = errno;
+	}
 }
 
 /* The file of both areas, and the controller's own view of it. */
@@ -676,17 +796,12 @@ static int shmem_file(struct monitored *m, size_t len)
 	return fd;
 }
 
-/**
- * monitored_start() - start a process with memory that this one monitors
- * @m: filled in, but for @m->shmem and @m->yield, which the caller has set
- * @pages: of each of its two registered areas; none is present
- * @features: UFFD_FEATURE_*
- */
-void monitored_start(struct monitored *m, size_t pages, uint64_t features)
+static void monitored_start_with(struct monitored *m, size_t pages,
+				 uint64_t features, struct call *twin_call)
 {
 	struct monitored_shared *s = shared_alloc(sizeof(*s));
-	int pidfd;
 
+	s->twin_call = twin_call;
 	s->features = features;
 	s->pages = pages;
 	s->yield = m->yield;
@@ -704,19 +819,65 @@ void monitored_start(struct monitored *m, size_t pages, uint64_t features)
 	if (s->err)
 		race_broken("userfaultfd: %s", strerror(s->err));
 
-	pidfd = syscall(__NR_pidfd_open, m->actor.pid, 0);
-	m->uffd = pidfd < 0 ? -1 : syscall(__NR_pidfd_getfd, pidfd, s->uffd, 0);
-	if (m->uffd < 0)
-		race_broken("pidfd_getfd: %s", strerror(errno));
-	close(pidfd);
+	m->uffd = actor_fd(&m->actor, s->uffd);
+	m->own_uffd = s->uffd;
 	m->pages = pages;
 	m->area = s->area;
 	m->other = s->other;
+	m->twin.pid = s->twin;
+	m->twin.call = twin_call;
+	if (twin_call)
+		actor_came_up(&m->twin, 1);
+}
+
+/**
+ * monitored_start() - start a process with memory that this one monitors
+ * @m: filled in, but for @m->shmem and @m->yield, which the caller has set
+ * @pages: of each of its two registered areas; none is present
+ * @features: UFFD_FEATURE_*
+ */
+void monitored_start(struct monitored *m, size_t pages, uint64_t features)
+{
+	monitored_start_with(m, pages, features, NULL);
+}
+
+/**
+ * monitored_start_twin() - the same, with a second process that shares its mm
+ * @m: filled in, with m->twin
+ * @pages: of each of its two registered areas; none is present
+ * @features: UFFD_FEATURE_*
+ *
+ * What the twin does to the mm outlives it.
+ */
+void monitored_start_twin(struct monitored *m, size_t pages, uint64_t features)
+{
+	monitored_start_with(m, pages, features,
+			     shared_alloc(sizeof(struct call)));
+}
+
+/**
+ * twin_kill() - SIGKILL for the twin; it has left its mm when this returns
+ * @m: started with monitored_start_twin()
+ */
+void twin_kill(struct monitored *m)
+{
+	struct pollfd pfd = { .events = POLLIN };
+
+	pfd.fd = syscall(__NR_pidfd_open, m->twin.pid, 0);
+	if (pfd.fd < 0 || kill(m->twin.pid, SIGKILL))
+		race_broken("kill: %s", strerror(errno));
+	if (poll(&pfd, 1, race_time_left()) != 1)
+		race_broken("a killed task does not die");
+	close(pfd.fd);
+	m->twin.pid = 0;
 }
 
 void monitored_stop(struct monitored *m)
 {
-	close(m->uffd);
+	if (m->uffd >= 0)
+		close(m->uffd);
+	if (m->twin.pid)
+		twin_kill(m);
 	actor_stop(&m->actor);
 }
 
@@ -741,6 +902,70 @@ bool monitored_page_exists(const struct monitored *m, const char *addr)
 	if (view && mincore(view, page_size(), &in_file))
 		race_broken("mincore: %s", strerror(errno));
 	return (in_file & 1) || page_exists(m->actor.pid, addr);
+}
+
+/**
+ * change_layout() - let a thread change the layout of the monitored memory
+ * @m: the monitored process
+ * @who: m->actor or m->twin
+ * @thread: which thread, idle or done
+ * @event: what the monitor is told:
+ *	UFFD_EVENT_REMOVE	page 0 of m->area is removed
+ *	UFFD_EVENT_UNMAP	its last page is unmapped
+ *	UFFD_EVENT_REMAP	page 0 of m->other is moved on its last page (which
+ *				is one more UNMAP or two if that is monitored)
+ *	UFFD_EVENT_FORK		the process forks
+ *
+ * All leave pages 1 to m->pages - 2 of m->area alone.
+ */
+void change_layout(struct monitored *m, struct actor *who, int thread,
+		   unsigned int event)
+{
+	size_t page = page_size();
+	char *last = m->area + (m->pages - 1) * page;
+
+	switch (event) {
+	case UFFD_EVENT_REMOVE:
+		actor_call(who, thread, SYS_madvise, (long)m->area, page,
+			   MADV_DONTNEED);
+		break;
+	case UFFD_EVENT_UNMAP:
+		actor_call(who, thread, SYS_munmap, (long)last, page);
+		break;
+	case UFFD_EVENT_REMAP:
+		actor_call(who, thread, SYS_mremap, (long)m->other, page, page,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, (long)last);
+		break;
+	case UFFD_EVENT_FORK:
+		actor_call(who, thread, SYS_clone, SIGCHLD);
+		break;
+	default:
+		race_broken("no such change: %#x", event);
+	}
+}
+
+/**
+ * uffd_info() - a number of /proc/self/fdinfo
+ * @uffd: the userfaultfd
+ * @name: "changing", "generation" or "yield"
+ * Return: the number, -1 if this kernel does not show it.
+ */
+long uffd_info(int uffd, const char *name)
+{
+	size_t len = strlen(name);
+	char path[64], line[256];
+	long value = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", uffd);
+	f = fopen(path, "re");
+	if (!f)
+		race_broken("%s: %s", path, strerror(errno));
+	while (value < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, len) && line[len] == ':')
+			value = atol(line + len + 1);
+	fclose(f);
+	return value;
 }
 
 bool event_readable(int uffd, int timeout_ms)

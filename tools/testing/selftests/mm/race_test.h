@@ -86,6 +86,7 @@ void actor_stop(struct actor *a);
 void actor_call_args(struct actor *a, int thread, long nr, const long arg[6]);
 #define actor_call(a, thread, nr, ...) \
 	actor_call_args(a, thread, nr, (const long[6]) { __VA_ARGS__ })
+int actor_fd(struct actor *a, int fd);
 void actor_done(struct actor *a, int thread);
 bool actor_is_done(struct actor *a, int thread);
 bool actor_blocked(struct actor *a, int thread);
@@ -93,13 +94,17 @@ bool actor_blocked(struct actor *a, int thread);
 /* The memory of another process. */
 size_t page_size(void);
 bool page_exists(pid_t pid, const void *addr);
+bool page_mapped(pid_t pid, const void *addr);
+size_t open_descriptors(void);
 
 /* userfaultfd of an actor, as its monitor sees it. */
 struct monitored {
 	bool shmem;		/* set before the start: areas of a file in shmem */
 	bool yield;		/* the same: the context's fills yield to others */
 	struct actor actor;
+	struct actor twin;	/* another process, the same mm; one thread */
 	int uffd;		/* the controller's descriptor of it */
+	int own_uffd;		/* the actor's own, and its number there */
 	size_t pages;		/* of each area */
 	char *area;		/* registered for missing pages */
 	char *other;		/* a second mapping, registered too */
@@ -116,8 +121,15 @@ struct filler {
 };
 
 void monitored_start(struct monitored *m, size_t pages, uint64_t features);
+void monitored_start_twin(struct monitored *m, size_t pages, uint64_t features);
 void monitored_stop(struct monitored *m);
 bool monitored_page_exists(const struct monitored *m, const char *addr);
+void twin_kill(struct monitored *m);
+void change_layout(struct monitored *m, struct actor *who, int thread,
+		   unsigned int event);
+int uffd_open(uint64_t features);
+char *uffd_area(int uffd, size_t len);
+long uffd_info(int uffd, const char *name);
 bool event_readable(int uffd, int timeout_ms);
 void event_read(int uffd, unsigned int event, struct uffd_msg *msg);
 void uffd_register(int uffd, const void *addr, size_t len);

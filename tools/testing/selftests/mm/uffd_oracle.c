@@ -92,3 +92,55 @@ const char *fill_vs_writer_damage(const struct fill_vs_writer *o)
 		return "fill-not-finished";
 	return NULL;
 }
+
+/**
+ * fill_after_read_damage() - a monitor that has read its events is not refused
+ * @o: what was observed
+ *
+ * It has nothing to read and nothing to wait for: poll() would sleep.
+ */
+const char *fill_after_read_damage(const struct fill_after_read *o)
+{
+	return o->refused ? "refused-after-read" : NULL;
+}
+
+/**
+ * event_reads_damage() - a change is told once, and refuses fills until then
+ * @o: what was observed
+ *
+ * The loss of the event comes first: whatever else went wrong follows from it.
+ */
+const char *event_reads_damage(const struct event_reads *o)
+{
+	if (!o->reads)
+		return "event-lost";
+	if (o->reads > 1)
+		return "event-repeated";
+	if (o->admitted_before)
+		return "fill-admitted-before-read";
+	if (o->refused_after)
+		return "refused-after-read";
+	return o->leaked ? "descriptor-leaked" : NULL;
+}
+
+/**
+ * event_order_damage() - events are read in the order of the changes
+ * @o: what was observed
+ */
+const char *event_order_damage(const struct event_order *o)
+{
+	if (o->overtaken)
+		return "event-overtaken";
+	return o->leaked ? "descriptor-leaked" : NULL;
+}
+
+/**
+ * event_contexts_damage() - monitors do not wait for each other
+ * @o: what was observed
+ *
+ * One that wants the second event before it reads the first would wait for ever.
+ */
+const char *event_contexts_damage(const struct event_contexts *o)
+{
+	return o->held_back ? "second-event-held-back" : NULL;
+}

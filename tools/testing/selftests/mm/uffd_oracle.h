@@ -52,11 +52,39 @@ struct fill_vs_writer {
 	int64_t copied;		/* its .copy */
 };
 
+/* Of fills after the read of an event, while the task that it woke does not run. */
+struct fill_after_read {
+	size_t refused;		/* with EAGAIN, while no event was readable */
+};
+
+/* Of the event of one change, whatever happened to its readers and its task. */
+struct event_reads {
+	size_t reads;		/* how many times a good read returned it */
+	bool admitted_before;	/* a fill, before the first good read */
+	bool refused_after;	/* a fill, after the last one */
+	size_t leaked;		/* descriptors of reads that failed */
+};
+
+/* Of two changes, one after the other, whose events are read one by one. */
+struct event_order {
+	bool overtaken;		/* the later one came first */
+	size_t leaked;		/* descriptors of reads that failed */
+};
+
+/* Of one change that concerns two contexts. */
+struct event_contexts {
+	bool held_back;		/* one event, until the other was read */
+};
+
 const char *fill_while_pending_damage(const struct fill_while_pending *o);
 const char *fill_vs_remove_damage(const struct fill_vs_remove *o);
 const char *fill_vs_change_damage(const struct fill_vs_change *o);
 bool fill_leak_certain(const struct fill_leak *o);
 const char *fill_leak_damage(const struct fill_leak *o);
 const char *fill_vs_writer_damage(const struct fill_vs_writer *o);
+const char *fill_after_read_damage(const struct fill_after_read *o);
+const char *event_reads_damage(const struct event_reads *o);
+const char *event_order_damage(const struct event_order *o);
+const char *event_contexts_damage(const struct event_contexts *o);
 
 #endif /* UFFD_ORACLE_H */
