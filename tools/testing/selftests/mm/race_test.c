@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "race_test.h"
 
 #define RACE_DIR	"/sys/kernel/debug/race_points/"
+#define DEBUGFS		"/sys/kernel/debug/"
 #define POINTS_MAX	8
 
 static const char *test_name;
@@ -501,7 +503,7 @@ void actor_call_args(struct actor *a, int thread, long nr, const long arg[6])
  * @fd: its number there
  * Return: its number here.
  */
-int actor_fd(struct actor *a, int fd)
+int actor_fd(const struct actor *a, int fd)
 {
 	int pidfd = syscall(__NR_pidfd_open, a->pid, 0);
 	int own = pidfd < 0 ? -1 : syscall(__NR_pidfd_getfd, pidfd, fd, 0);
@@ -606,26 +608,46 @@ bool page_exists(pid_t pid, const void *addr)
 }
 
 /**
- * page_mapped() - is this address of another process part of a mapping?
+ * range_mapped() - is a range of another process mapped from end to end?
  * @pid: the process
- * @addr: an address in it
+ * @addr: where it begins
+ * @len: its length
  */
-bool page_mapped(pid_t pid, const void *addr)
+bool range_mapped(pid_t pid, const void *addr, size_t len)
 {
-	unsigned long start, end;
-	char path[64], line[512];
-	bool found = false;
+	uintptr_t at = (uintptr_t)addr, end = at + len;
+	unsigned long start, stop;
+	char path[64], *line = NULL;
+	size_t size = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	f = fopen(path, "re");
 	if (!f)
 		race_broken("%s: %s", path, strerror(errno));
-	while (!found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "%lx-%lx ", &start, &end) == 2 &&
-			start <= (uintptr_t)addr && (uintptr_t)addr < end;
+	while (at < end && getline(&line, &size, f) > 0)
+		if (sscanf(line, "%lx-%lx", &start, &stop) == 2 &&
+		    start <= at && at < stop)
+			at = stop;
+	free(line);
 	fclose(f);
-	return found;
+	return at >= end;
+}
+
+/**
+ * first_byte() - of a page of another process
+ * @pid: the process
+ * @addr: address of the page, which must be present
+ */
+unsigned char first_byte(pid_t pid, const void *addr)
+{
+	unsigned char byte;
+	struct iovec here = { .iov_base = &byte, .iov_len = 1 };
+	struct iovec there = { .iov_base = (void *)addr, .iov_len = 1 };
+
+	if (process_vm_readv(pid, &here, 1, &there, 1, 0) != 1)
+		race_broken("process_vm_readv: %s", strerror(errno));
+	return byte;
 }
 
 /**
@@ -644,9 +666,148 @@ size_t open_descriptors(void)
 	return count;
 }
 
+/* Failing allocations */
+
+static void fault_injection_set(const char *name, const char *value)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), DEBUGFS "%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		race_skip("no %s: fault injection is needed", path);
+	if (fd < 0 && (errno == EACCES || errno == EPERM))
+		race_skip("needs root");
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		race_broken("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/**
+ * fail_nth_begin() - say which allocations count
+ * @pages: those of whole pages as well as those of slab objects
+ *
+ * Also those that may sleep, in both cases.
+ */
+void fail_nth_begin(bool pages)
+{
+	/* Each failure would print a stack, which looks like a broken kernel. */
+	fault_injection_set("failslab/verbose", "0");
+	fault_injection_set("fail_page_alloc/verbose", "0");
+	fault_injection_set("failslab/ignore-gfp-wait", "N");
+	fault_injection_set("fail_page_alloc/ignore-gfp-wait", "N");
+	/* There is no order as high as that. */
+	fault_injection_set("fail_page_alloc/min-order", pages ? "0" : "64");
+}
+
+/**
+ * fail_nth_open() - a thread whose allocations are to fail
+ * @pid: its process; 0 for the caller's
+ * @tid: the thread
+ *
+ * To be opened before the first failure is asked for: open() allocates.
+ *
+ * Return: a descriptor for fail_nth_set() and fail_nth_left().
+ */
+int fail_nth_open(pid_t pid, pid_t tid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fail-nth",
+		 pid ? pid : getpid(), tid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		race_broken("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+/**
+ * fail_nth_set() - let the n-th allocation from now on fail
+ * @fd: of fail_nth_open()
+ * @n: 1 for the next, 0 for none
+ *
+ * A thread of an actor that waits for its call allocates nothing: there the count
+ * begins with that call.
+ */
+void fail_nth_set(int fd, unsigned int n)
+{
+	char value[16];
+	int len = snprintf(value, sizeof(value), "%u", n);
+
+	if (pwrite(fd, value, len, 0) != len)
+		race_broken("fail-nth: %s", strerror(errno));
+}
+
+/**
+ * fail_nth_left() - how many allocations are still to go
+ * @fd: of fail_nth_open()
+ * Return: 0 when one has failed.
+ */
+unsigned int fail_nth_left(int fd)
+{
+	char value[16] = "";
+
+	if (pread(fd, value, sizeof(value) - 1, 0) <= 0)
+		race_broken("fail-nth: %s", strerror(errno));
+	return strtoul(value, NULL, 10);
+}
+
 /* userfaultfd */
 
 #define YIELD_SYSCTL	"/proc/sys/vm/userfaultfd_yield"
+/**
+ * uffd_open() - a userfaultfd for the calling process
+ * @features: UFFD_FEATURE_*
+ * Return: its descriptor, -1 with errno.
+ */
+int uffd_open(uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/**
+ * uffd_register() - for missing pages
+ * @uffd: the userfaultfd
+ * @start: page aligned
+ * @len: page aligned
+ * Return: 0, -1 with errno.
+ */
+int uffd_register(int uffd, const void *start, size_t len)
+{
+	struct uffdio_register reg = {
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+		.range = { .start = (uintptr_t)start, .len = len },
+	};
+
+	return ioctl(uffd, UFFDIO_REGISTER, &reg);
+}
+
+/**
+ * uffd_require() - the actor must have been able to set up its memory
+ * @err: 0, or the errno of the call that failed
+ * @features: that it asked for
+ */
+void uffd_require(int err, uint64_t features)
+{
+	if (err == EPERM)
+		race_skip("needs root");
+	if (err == ENOSYS)
+		race_skip("no userfaultfd: CONFIG_USERFAULTFD=y is needed");
+	if (err == EINVAL)
+		race_skip("userfaultfd lacks the features %llx",
+			  (unsigned long long)features);
+	if (err)
+		race_broken("userfaultfd: %s", strerror(err));
+}
 
 struct monitored_shared {
 	uint64_t features;
@@ -696,10 +857,6 @@ static int open_uffd(bool yield)
 static char *registered_area(int uffd, size_t len, int memfd, off_t offset)
 {
 	int flags = memfd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
-	struct uffdio_register reg = {
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-		.range.len = len,
-	};
 	char *area;
 
 	/* Not merged with its neighbours, and never huge. */
@@ -712,8 +869,7 @@ static char *registered_area(int uffd, size_t len, int memfd, off_t offset)
 	if (area == MAP_FAILED)
 		return NULL;
 	madvise(area, len, MADV_NOHUGEPAGE);
-	reg.range.start = (uintptr_t)area;
-	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? NULL : area;
+	return uffd_register(uffd, area, len) ? NULL : area;
 }
 
 /* It has the thread-local storage of its maker, which does nothing but pause(). */
@@ -735,19 +891,6 @@ static pid_t twin_start(struct call *call)
 		return -1;
 	return clone(twin_main, stack + size, CLONE_VM | CLONE_FILES | SIGCHLD,
 		     call);
-}
-
-/**
- * uffd_open() - a userfaultfd of this process
- * @features: UFFD_FEATURE_*
- * Return: its descriptor, or -1 with errno.
- */
-int uffd_open(uint64_t features)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	return uffd >= 0 && ioctl(uffd, UFFDIO_API, &api) ? -1 : uffd;
 }
 
 /**
@@ -809,15 +952,7 @@ static void monitored_start_with(struct monitored *m, size_t pages,
 	actor_start(&m->actor, monitored_init, s);
 	if (s->memfd >= 0)
 		close(s->memfd);
-	if (s->err == EPERM)
-		race_skip("needs root");
-	if (s->err == ENOSYS)
-		race_skip("no userfaultfd: CONFIG_USERFAULTFD=y is needed");
-	if (s->err == EINVAL)
-		race_skip("userfaultfd lacks the features %llx",
-			  (unsigned long long)features);
-	if (s->err)
-		race_broken("userfaultfd: %s", strerror(s->err));
+	uffd_require(s->err, features);
 
 	m->uffd = actor_fd(&m->actor, s->uffd);
 	m->own_uffd = s->uffd;
@@ -944,30 +1079,6 @@ void change_layout(struct monitored *m, struct actor *who, int thread,
 	}
 }
 
-/**
- * uffd_info() - a number of /proc/self/fdinfo
- * @uffd: the userfaultfd
- * @name: "changing", "generation" or "yield"
- * Return: the number, -1 if this kernel does not show it.
- */
-long uffd_info(int uffd, const char *name)
-{
-	size_t len = strlen(name);
-	char path[64], line[256];
-	long value = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", uffd);
-	f = fopen(path, "re");
-	if (!f)
-		race_broken("%s: %s", path, strerror(errno));
-	while (value < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, len) && line[len] == ':')
-			value = atol(line + len + 1);
-	fclose(f);
-	return value;
-}
-
 bool event_readable(int uffd, int timeout_ms)
 {
 	struct pollfd pfd = { .fd = uffd, .events = POLLIN };
@@ -993,23 +1104,6 @@ void event_read(int uffd, unsigned int event, struct uffd_msg *msg)
 		race_broken("event %#x in place of %#x", m.event, event);
 	if (msg)
 		*msg = m;
-}
-
-/**
- * uffd_register() - register a mapping for missing pages
- * @uffd: the userfaultfd
- * @addr: where, in the monitored process
- * @len: how much
- */
-void uffd_register(int uffd, const void *addr, size_t len)
-{
-	struct uffdio_register reg = {
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-		.range = { .start = (uintptr_t)addr, .len = len },
-	};
-
-	if (ioctl(uffd, UFFDIO_REGISTER, &reg))
-		race_broken("UFFDIO_REGISTER: %s", strerror(errno));
 }
 
 /**
@@ -1096,4 +1190,50 @@ int filler_done(struct filler *f)
 	ksft_print_msg("fill: errno=%d copied=%lld\n", f->actor.call[0].err,
 		       (long long)f->copy->copy);
 	return f->actor.call[0].err;
+}
+
+/**
+ * fill_or_event() - fill one page, again and again while that is refused
+ * @uffd: the userfaultfd
+ * @dst: where, in the monitored process
+ * @src: from where, in this one
+ *
+ * Return: 0 or an errno; EAGAIN if there is an event to be read first, or if there is
+ * none and REFUSED_FOR_EVER fills have been refused.
+ */
+int fill_or_event(int uffd, void *dst, const void *src)
+{
+	int i, err = EAGAIN;
+
+	for (i = 0; i < REFUSED_FOR_EVER && err == EAGAIN; i++) {
+		if (event_readable(uffd, 0))
+			break;
+		err = fill(uffd, dst, src, page_size(), NULL);
+	}
+	return err;
+}
+
+/**
+ * uffd_fdinfo() - what the kernel says of a userfaultfd
+ * @uffd: the userfaultfd
+ * @field: changing, generation or yield
+ * Return: the number, -1 if this kernel does not tell.
+ */
+long uffd_fdinfo(int uffd, const char *field)
+{
+	char path[64], *line = NULL;
+	size_t size = 0, len = strlen(field);
+	long value = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", uffd);
+	f = fopen(path, "re");
+	if (!f)
+		race_broken("%s: %s", path, strerror(errno));
+	while (getline(&line, &size, f) > 0)
+		if (!strncmp(line, field, len) && line[len] == ':')
+			value = atol(line + len + 1);
+	free(line);
+	fclose(f);
+	return value;
 }

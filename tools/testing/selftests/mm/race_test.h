@@ -28,6 +28,9 @@
 #define RACE_HOLD_MS		"60000"
 #define ACTOR_THREADS		2
 
+/* A hang, in counts: so many refusals while there is no event to read. */
+#define REFUSED_FOR_EVER	1000
+
 #ifndef __printf
 #define __printf(a, b)		__attribute__((format(printf, a, b)))
 #endif
@@ -86,7 +89,7 @@ void actor_stop(struct actor *a);
 void actor_call_args(struct actor *a, int thread, long nr, const long arg[6]);
 #define actor_call(a, thread, nr, ...) \
 	actor_call_args(a, thread, nr, (const long[6]) { __VA_ARGS__ })
-int actor_fd(struct actor *a, int fd);
+int actor_fd(const struct actor *a, int fd);
 void actor_done(struct actor *a, int thread);
 bool actor_is_done(struct actor *a, int thread);
 bool actor_blocked(struct actor *a, int thread);
@@ -94,8 +97,15 @@ bool actor_blocked(struct actor *a, int thread);
 /* The memory of another process. */
 size_t page_size(void);
 bool page_exists(pid_t pid, const void *addr);
-bool page_mapped(pid_t pid, const void *addr);
 size_t open_descriptors(void);
+bool range_mapped(pid_t pid, const void *addr, size_t len);
+unsigned char first_byte(pid_t pid, const void *addr);
+
+/* A failing allocation of one thread: see fail-nth.c. */
+void fail_nth_begin(bool pages);
+int fail_nth_open(pid_t pid, pid_t tid);
+void fail_nth_set(int fd, unsigned int n);
+unsigned int fail_nth_left(int fd);
 
 /* userfaultfd of an actor, as its monitor sees it. */
 struct monitored {
@@ -127,15 +137,19 @@ bool monitored_page_exists(const struct monitored *m, const char *addr);
 void twin_kill(struct monitored *m);
 void change_layout(struct monitored *m, struct actor *who, int thread,
 		   unsigned int event);
-int uffd_open(uint64_t features);
 char *uffd_area(int uffd, size_t len);
-long uffd_info(int uffd, const char *name);
+/* Its parts, for processes with another layout: the first two run in the actor. */
+int uffd_open(uint64_t features);
+int uffd_register(int uffd, const void *start, size_t len);
+void uffd_require(int err, uint64_t features);
+
 bool event_readable(int uffd, int timeout_ms);
 void event_read(int uffd, unsigned int event, struct uffd_msg *msg);
-void uffd_register(int uffd, const void *addr, size_t len);
 int fill(int uffd, void *dst, const void *src, size_t len, int64_t *copied);
 void filler_start(struct filler *f, size_t pages, uint64_t missing);
 void filler_copy(struct filler *f, int uffd, void *dst, size_t first, size_t pages);
 int filler_done(struct filler *f);
+int fill_or_event(int uffd, void *dst, const void *src);
+long uffd_fdinfo(int uffd, const char *field);
 
 #endif /* RACE_TEST_H */

@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	if (err && err != EAGAIN)
 		race_broken("fill with no event pending: %s", strerror(err));
 	ksft_print_msg("refused %zu times after the read, changing: %ld\n",
-		       o.refused, uffd_info(m.uffd, "changing"));
+		       o.refused, uffd_fdinfo(m.uffd, "changing"));
 	if (race_point_field("uffd_event_waited", "held") != 1)
 		race_broken("the target was no longer held");
 

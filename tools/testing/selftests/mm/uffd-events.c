@@ -72,12 +72,12 @@ static int fill_page(int i)
 
 static long changing(void)
 {
-	return uffd_info(m.uffd, "changing");
+	return uffd_fdinfo(m.uffd, "changing");
 }
 
 static long generation(void)
 {
-	return uffd_info(m.uffd, "generation");
+	return uffd_fdinfo(m.uffd, "generation");
 }
 
 /* A change that waits for the monitor: it has begun, and its task sleeps. */
@@ -208,7 +208,7 @@ static void counts(void)
 
 	monitored_start(&m, PAGES, EVENTS);
 	check(changing() == 0 && generation() == 0);
-	check(uffd_info(m.uffd, "yield") == 0);
+	check(uffd_fdinfo(m.uffd, "yield") == 0);
 
 	pend(&m.actor, 0, UFFD_EVENT_REMOVE);
 	check(changing() == 1 && generation() == 1);
@@ -225,8 +225,8 @@ static void counts(void)
 	check(changing() == 1 && generation() == 3);
 	event_read(m.uffd, UFFD_EVENT_FORK, &msg);
 	check(changing() == 0 && generation() == 3);
-	check(uffd_info(msg.arg.fork.ufd, "changing") == 0);
-	check(uffd_info(msg.arg.fork.ufd, "generation") == 0);
+	check(uffd_fdinfo(msg.arg.fork.ufd, "changing") == 0);
+	check(uffd_fdinfo(msg.arg.fork.ufd, "generation") == 0);
 	close(msg.arg.fork.ufd);
 	kill(end(0), SIGKILL);
 
@@ -296,13 +296,13 @@ static void yield_mode(void)
 	monitored_start(&m, PAGES, EVENTS);
 	check(!write_text(YIELD, "0"));
 	check(read_number(YIELD) == 0);
-	check(uffd_info(before, "yield") == 0);
-	check(uffd_info(during, "yield") == 1);
-	check(uffd_info(m.uffd, "yield") == 1);
+	check(uffd_fdinfo(before, "yield") == 0);
+	check(uffd_fdinfo(during, "yield") == 1);
+	check(uffd_fdinfo(m.uffd, "yield") == 1);
 
 	pend(&m.actor, 0, UFFD_EVENT_FORK);
 	event_read(m.uffd, UFFD_EVENT_FORK, &msg);
-	check(uffd_info(msg.arg.fork.ufd, "yield") == 1);
+	check(uffd_fdinfo(msg.arg.fork.ufd, "yield") == 1);
 	kill(end(0), SIGKILL);
 
 	pend(&m.actor, 0, UFFD_EVENT_REMOVE);
@@ -320,7 +320,7 @@ static void yield_mode(void)
 	close(during);
 
 	monitored_start(&m, PAGES, EVENTS);
-	check(uffd_info(m.uffd, "yield") == 0);
+	check(uffd_fdinfo(m.uffd, "yield") == 0);
 	check(!unregister_other());
 	check(generation() == 0);
 	monitored_stop(&m);
@@ -779,7 +779,7 @@ int main(void)
 	if (uffd < 0)
 		ksft_exit_skip("no userfaultfd that sends events: %s\n",
 			       strerror(errno));
-	if (uffd_info(uffd, "changing") < 0)
+	if (uffd_fdinfo(uffd, "changing") < 0)
 		ksft_exit_skip("fdinfo does not count changes\n");
 	close(uffd);
 	if (geteuid())

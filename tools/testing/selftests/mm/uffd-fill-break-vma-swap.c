@@ -101,7 +101,8 @@ int main(void)
 	actor_done(&m.actor, 0);
 	if (call->ret != (long)m.area)
 		race_broken("mmap: %s", strerror(call->err));
-	uffd_register(m.uffd, m.area, len);
+	if (uffd_register(m.uffd, m.area, len))
+		race_broken("UFFDIO_REGISTER: %s", strerror(errno));
 	if (present())
 		race_broken("the new mapping is not empty");
 	race_release("uffd_fill_unlocked");

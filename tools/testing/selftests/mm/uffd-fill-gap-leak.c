@@ -120,7 +120,8 @@ static void map(char *place, size_t len, int flags)
 	actor_done(&m.actor, 0);
 	if (m.actor.call[0].ret != (long)place)
 		race_broken("mmap: %s", strerror(m.actor.call[0].err));
-	uffd_register(m.uffd, place, len);
+	if (uffd_register(m.uffd, place, len))
+		race_broken("UFFDIO_REGISTER: %s", strerror(errno));
 }
 
 /* Where the target can have a huge page. */

@@ -44,13 +44,13 @@ static bool was_removed(void)
 
 static bool was_unmapped(void)
 {
-	return !page_mapped(m.actor.pid, last_page());
+	return !range_mapped(m.actor.pid, last_page(), 1);
 }
 
 static bool was_moved(void)
 {
-	return !page_mapped(m.actor.pid, m.other) &&
-		page_mapped(m.actor.pid, last_page());
+	return !range_mapped(m.actor.pid, m.other, 1) &&
+		range_mapped(m.actor.pid, last_page(), 1);
 }
 
 static bool start_is(const struct uffd_msg *msg, const char *start)
@@ -142,7 +142,7 @@ int main(int argc, char **argv)
 	}
 	o.refused_after = fill_page(2);
 	ksft_print_msg("reads=%zu changing: %ld\n", o.reads,
-		       uffd_info(m.uffd, "changing"));
+		       uffd_fdinfo(m.uffd, "changing"));
 	monitored_stop(&m);
 	return race_end(event_reads_damage(&o));
 }

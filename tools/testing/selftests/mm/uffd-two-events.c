@@ -38,9 +38,6 @@
 
 #define PAGES	8
 
-/* A hang, in counts: so many refusals while there is no event to read. */
-#define REFUSED_FOR_EVER	1000
-
 static struct monitored m;
 
 static char *page(int i)
@@ -176,11 +173,7 @@ int main(int argc, char **argv)
 	damage = fill_while_pending_damage(&o);
 
 	/* Nothing is pending any more: a fill must be admitted again. */
-	for (i = 0; i < REFUSED_FOR_EVER && !event_readable(m.uffd, 0); i++) {
-		err = fill(m.uffd, dst + page_size(), src, page_size(), NULL);
-		if (err != EAGAIN)
-			break;
-	}
+	err = fill_or_event(m.uffd, dst + page_size(), src);
 	if (err && err != EAGAIN)
 		race_broken("fill with no event pending: %s", strerror(err));
 	if (err && !damage)

@@ -144,3 +144,63 @@ const char *event_contexts_damage(const struct event_contexts *o)
 {
 	return o->held_back ? "second-event-held-back" : NULL;
 }
+
+/**
+ * fork_then_unmap_damage() - a child's book begins with what the parent had then
+ * @o: what was observed
+ *
+ * A monitor that has dropped the range when it hears of the child gives the child
+ * a book without it: faults there find nothing.
+ */
+const char *fork_then_unmap_damage(const struct fork_then_unmap *o)
+{
+	return o->unmap_first && o->child_has ? "unmap-before-fork" : NULL;
+}
+
+/**
+ * shrink_and_move_damage() - events come in the order of the changes
+ * @o: what was observed
+ *
+ * The order is damage in itself: whether a book suffers depends on how long REMAP
+ * says the mapping was, and on what lies behind the new place.
+ */
+const char *shrink_and_move_damage(const struct shrink_and_move *o)
+{
+	if (o->remap_first)
+		return "remap-before-unmap";
+	return o->wrong ? "book-wrong" : NULL;
+}
+
+/**
+ * grow_locked_damage() - nobody may wait for a page before its place is announced
+ * @o: what was observed
+ */
+const char *grow_locked_damage(const struct grow_locked *o)
+{
+	if (o->refused)
+		return "fill-refused-for-ever";
+	return o->tail_first ? "fault-before-remap" : NULL;
+}
+
+/**
+ * fork_and_uprobe_damage() - a monitor that is slow delays nobody else
+ * @o: what was observed
+ */
+const char *fork_and_uprobe_damage(const struct fork_and_uprobe *o)
+{
+	return o->blocked ? "uprobe-blocked-by-fork" : NULL;
+}
+
+/**
+ * after_failure_damage() - a system call that failed leaves no trace
+ * @o: what was observed
+ */
+const char *after_failure_damage(const struct after_failure *o)
+{
+	if (o->events)
+		return o->fork ? "fork-event-without-child" :
+				 "event-without-change";
+	if (o->refused)
+		return "fill-refused-for-ever";
+	return o->pending ? "change-pending-for-ever" : NULL;
+}

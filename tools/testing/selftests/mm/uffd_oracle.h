@@ -76,6 +76,37 @@ struct event_contexts {
 	bool held_back;		/* one event, until the other was read */
 };
 
+/* Of the events of a fork and of an munmap that began when the fork had copied. */
+struct fork_then_unmap {
+	bool unmap_first;	/* the monitor read UNMAP before FORK */
+	bool child_has;		/* the child has the range */
+};
+
+/* Of the events of one mremap that shrinks a mapping and moves what is left. */
+struct shrink_and_move {
+	bool remap_first;	/* REMAP was read before UNMAP of the tail */
+	size_t wrong;		/* wrong entries of a book kept by the events */
+};
+
+/* Of an mremap that moves and grows a locked mapping. */
+struct grow_locked {
+	bool refused;		/* the fill of the new tail, for ever */
+	bool tail_first;	/* its fault was read before REMAP */
+};
+
+/* Of a fork that waits for its monitor, and a uprobe. */
+struct fork_and_uprobe {
+	bool blocked;		/* the registration, until FORK was read */
+};
+
+/* Of a system call that failed and changed nothing. */
+struct after_failure {
+	bool fork;		/* it was fork */
+	size_t events;		/* that were read all the same */
+	bool refused;		/* a fill afterwards, for ever */
+	bool pending;		/* as fdinfo says, if it does */
+};
+
 const char *fill_while_pending_damage(const struct fill_while_pending *o);
 const char *fill_vs_remove_damage(const struct fill_vs_remove *o);
 const char *fill_vs_change_damage(const struct fill_vs_change *o);
@@ -86,5 +117,10 @@ const char *fill_after_read_damage(const struct fill_after_read *o);
 const char *event_reads_damage(const struct event_reads *o);
 const char *event_order_damage(const struct event_order *o);
 const char *event_contexts_damage(const struct event_contexts *o);
+const char *fork_then_unmap_damage(const struct fork_then_unmap *o);
+const char *shrink_and_move_damage(const struct shrink_and_move *o);
+const char *grow_locked_damage(const struct grow_locked *o);
+const char *fork_and_uprobe_damage(const struct fork_and_uprobe *o);
+const char *after_failure_damage(const struct after_failure *o);
 
 #endif /* UFFD_ORACLE_H */
