@@ -8,6 +8,8 @@
 # FLAVOUR=default     the kernels' configuration: default, debug; make bench has its own
 # RACE=               this race alone, and its rows of the table
 # ITERATIONS=20       how often each race is run in each column (make test: 3)
+# MINUTES=10          of make soak: how long
+# SEED=               of make soak: of its random numbers; printed
 # LEVEL=quick         of make test: quick or full
 # ACCEL=              kvm or tcg; found out by itself
 # KDIR=               of make apply: a kernel tree of your own
@@ -18,7 +20,7 @@
 # HOLDFAST_NEWEST=0   of make fetch: 1 takes a newer 5.10 when the pinned one is gone
 BASE ?= 5.10
 ARCH ?= x86_64
-export BASE ARCH FLAVOUR RACE ITERATIONS LEVEL ACCEL KERNEL_TARBALL POINTS SIGNOFF
+export BASE ARCH FLAVOUR RACE ITERATIONS MINUTES SEED LEVEL ACCEL KERNEL_TARBALL POINTS SIGNOFF
 export HOLDFAST_MIRROR HOLDFAST_NEWEST
 
 # Kernel builds start with a job server of their own: this make must not lend them its.
@@ -26,7 +28,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test kunit bench apply refresh export status fetch menuconfig shell clean deps
+.PHONY: help run test kunit bench soak apply refresh export status fetch menuconfig shell clean deps
 
 help: ## this
 	@echo 'make TARGET [VARIABLE=value...]'
@@ -44,6 +46,9 @@ kunit: deps ## the KUnit suites of the series, in a VM
 
 bench: deps ## what a fill and a page fault cost in instructions, base and series
 	@vm/run bench
+
+soak: deps ## userfaultfd events under random load for MINUTES, in both modes
+	@vm/run soak
 
 apply: ## the series on build/, or on your own tree with KDIR=
 ifdef KDIR
