@@ -293,11 +293,17 @@ static void yield_mode(void)
 	check(!write_text(YIELD, "1"));
 	check(read_number(YIELD) == 1);
 	during = uffd_open(0);
-	monitored_start(&m, PAGES, EVENTS);
 	check(!write_text(YIELD, "0"));
 	check(read_number(YIELD) == 0);
 	check(uffd_fdinfo(before, "yield") == 0);
 	check(uffd_fdinfo(during, "yield") == 1);
+	close(before);
+	close(during);
+
+	m.yield = true;
+	monitored_start(&m, PAGES, EVENTS);
+	m.yield = false;
+	check(read_number(YIELD) == 0);
 	check(uffd_fdinfo(m.uffd, "yield") == 1);
 
 	pend(&m.actor, 0, UFFD_EVENT_FORK);
@@ -316,8 +322,6 @@ static void yield_mode(void)
 	check(changing() == 0 && generation() == 3);
 	monitored_stop(&m);
 	close(msg.arg.fork.ufd);
-	close(before);
-	close(during);
 
 	monitored_start(&m, PAGES, EVENTS);
 	check(uffd_fdinfo(m.uffd, "yield") == 0);
