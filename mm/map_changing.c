@@ -73,19 +73,27 @@
  * it may go on.  tools/verification/map_changing models this with store buffers.
  *
  * Pages of hugetlb are not validated: a fill has them in the page cache, and its
- * reservations changed, before it takes the page-table lock.  Removals of them wait for
- * the fills of their context: in this mode for one page, if fills let others in.
+ * reservations changed, before it takes the page-table lock.  Nor is what
+ * UFFDIO_WRITEPROTECT changes.  Removals from such mappings wait, as in the default
+ * mode: for one page, if fills let others in, and for a whole UFFDIO_WRITEPROTECT.
  *
- * Fills let others in only if every change that could come between bumps the
- * generation (events for munmap and mremap are on; UNREGISTER does so in this mode)
- * and only in a mapping of the same context.
+ * Fills let others in only if whatever could put another mapping in the place of this
+ * one bumps the generation: events for munmap and mremap are on, and UNREGISTER does
+ * so in this mode.  Others may split the mapping: then the fill ends, with what it
+ * has done.
+ *
+ * All this is within one context.  A fill through the file of another context than that
+ * of the mapping is neither refused nor waited for because of the mapping's changes,
+ * as ever, and never lets others in.
  */
 #include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/map_changing.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include <linux/mmdebug.h>
 #include <linux/rwsem.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/userfaultfd_k.h>
 
@@ -130,9 +138,9 @@ static void map_changing_raise(struct userfaultfd_ctx *ctx)
  * map_changing_begin() - the memory layout is about to change
  * @ctx: context of a mapping that changes; the caller has a reference
  *
- * For callers that cannot fail any more.  Waits for the fills that were admitted
- * before; later ones get -EAGAIN until the change ends: when the monitor has read
- * its event, or by map_changing_end() if there will be no event.
+ * Waits for the fills that were admitted before; later ones get -EAGAIN until the
+ * change ends: when the monitor has read its event, or by map_changing_end() if the
+ * change is given up.
  *
  * Context: process context, sleeps.  The mmap_lock of ctx->mm is held for
  * writing, so on kernels whose fills hold it for reading there is no wait.
@@ -153,14 +161,17 @@ void map_changing_begin(struct userfaultfd_ctx *ctx)
  * wait for fills that find out by themselves.
  *
  * Context: process context, sleeps.  The mmap_lock of ctx->mm is held.
- * Return: 0, or -EINTR for a task that was killed while it waited: then nothing
- * has begun, and nothing may be removed.
+ * Return: 0, or -EINTR for a task that was killed before or while it waited: then
+ * nothing has begun, and nothing may be removed.
  */
 int map_changing_begin_removal(struct userfaultfd_ctx *ctx, bool validated)
 {
 	bool wait = !ctx->map_changing_yield || !validated;
 	int err;
 
+	/* One event is enough: what it would have removed next stays. */
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	/* As in the other mode. */
 	if (race_bypass(map_changing_yield))
 		wait = true;
@@ -193,10 +204,23 @@ void map_changing_end(struct userfaultfd_ctx *ctx)
 {
 	/* As with a flag: the first end forgets the other changes. */
 	if (race_bypass(map_changing_count))
-		atomic_set(&ctx->mmap_changing, 0);
+		atomic_set(&ctx->mmap_changing, 1);
 
-	/* Never below zero, which would refuse every fill for ever. */
-	atomic_dec_if_positive(&ctx->mmap_changing);
+	/*
+	 * Never below zero, which would refuse every fill for ever.  But whose end
+	 * was it then?
+	 */
+	WARN_ON_ONCE(atomic_dec_if_positive(&ctx->mmap_changing) < 0);
+}
+
+/**
+ * map_changing_destroy() - nobody knows this context any more
+ * @ctx: a userfaultfd context that is about to be freed
+ */
+void map_changing_destroy(struct userfaultfd_ctx *ctx)
+{
+	VM_WARN_ON_ONCE(!list_empty(&ctx->events));
+	VM_WARN_ON_ONCE(atomic_read(&ctx->mmap_changing));
 }
 
 /**

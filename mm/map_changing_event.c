@@ -12,7 +12,8 @@
  *	map_changing_wait()	until it was read
  *
  * So events are in the order of the changes, whatever their tasks do afterwards, and
- * no reader has to wait for a task that waits for another reader.
+ * no reader has to wait for a task that waits for another reader.  A removal is the
+ * exception: its event announces it, and it comes after map_changing_wait(), if at all.
  *
  *	NEW -- map_changing_post() --> QUEUED
  *	QUEUED -- the reader has it in its memory --> READ
@@ -25,7 +26,8 @@
  * because of it, whether or not the task that waited for it gets to run.
  *
  * Others may share the mm of a killed task, and what it changed stays changed: the
- * monitor has to hear of that.  But for a fork, whose child will not be.
+ * monitor has to hear of that.  But for a fork, whose child will not be.  The copy is
+ * accounted to the task; a killed task makes no further changes.
  *
  * Lock order: mmap_lock -> fd_wqh.lock -> event_wqh.lock.
  */
@@ -89,7 +91,7 @@ static void map_changing_leave(struct map_changing_event *event)
 	if (race_bypass(map_changing_killed))
 		stays = false;
 	if (stays)
-		left = kmalloc(sizeof(*left), GFP_KERNEL | __GFP_NOFAIL);
+		left = kmalloc(sizeof(*left), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 
 	spin_lock_irq(&ctx->event_wqh.lock);
 	if (event->state != MAP_CHANGING_QUEUED) {

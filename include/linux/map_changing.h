@@ -90,6 +90,7 @@ void map_changing_init(struct userfaultfd_ctx *ctx,
 void map_changing_begin(struct userfaultfd_ctx *ctx);
 int map_changing_begin_removal(struct userfaultfd_ctx *ctx, bool validated);
 void map_changing_end(struct userfaultfd_ctx *ctx);
+void map_changing_destroy(struct userfaultfd_ctx *ctx);
 void map_changing_invalidate(struct userfaultfd_ctx *ctx);
 bool map_changing_pending(struct userfaultfd_ctx *ctx);
 
@@ -135,8 +136,8 @@ map_changing_fill_valid(const struct map_changing_fill *fill)
  * If so it drops its locks and asks map_changing_fill_begin() again.
  *
  * Context: the locks of the fill are held.
- * Return: true if somebody waits for one of them, in yielding mode, and every change
- * that could come between is seen afterwards.
+ * Return: true if somebody waits for one of them, in yielding mode, and the fill will
+ * see it if another mapping takes the place of this one.
  */
 static inline bool
 map_changing_fill_contended(const struct map_changing_fill *fill)

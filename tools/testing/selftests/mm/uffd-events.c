@@ -603,6 +603,36 @@ static void shm_detach(void)
 	monitored_stop(&m);
 }
 
+/* Those of hugetlb can be registered. */
+static void shm_detach_huge(void)
+{
+	const size_t huge = 2 << 20;
+	int id = shmget(IPC_PRIVATE, huge, SHM_HUGETLB | 0600);
+	struct uffd_msg msg;
+	char *at;
+
+	if (id < 0) {
+		skip = "no huge page for System V shared memory";
+		return;
+	}
+	monitored_start(&m, PAGES, EVENTS);
+	actor_call(&m.actor, 0, SYS_shmat, id, 0, 0);
+	at = (char *)end(0);
+	check(!register_range(at, huge));
+	actor_call(&m.actor, 0, SYS_shmdt, (long)at);
+	if (actor_blocked(&m.actor, 0)) {
+		check(changing() == 1 && fill_page(1) == EAGAIN);
+		check(read_one(&msg) == sizeof(msg));
+		check(is_range(&msg, UFFD_EVENT_UNMAP, at, huge));
+	} else {
+		check(!"no event");
+	}
+	check(!end(0));
+	check(changing() == 0 && !fill_page(1));
+	shmctl(id, IPC_RMID, NULL);
+	monitored_stop(&m);
+}
+
 /* It replaces a part of the mapping with another, which is not registered. */
 static void remap_file_pages_unmaps(void)
 {
@@ -764,7 +794,8 @@ static const struct {
 	{ "a killed process leaves its events", killed_process },
 	{ "killed while waiting for a fill", killed_behind_fill },
 	{ "SHM_REMAP sends UNMAP", shm_remap },
-	{ "shmdt concerns nobody", shm_detach },
+	{ "shmdt of small pages concerns nobody", shm_detach },
+	{ "shmdt of huge pages sends UNMAP", shm_detach_huge },
 	{ "remap_file_pages sends UNMAP", remap_file_pages_unmaps },
 	{ "one read, several events", read_several },
 	{ "two reads, one event", read_by_two },
