@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# run_races.sh [RACE...]: run the races that races/*.races list, once each, and
-# race-points, which tests their instrument, on the kernel that is running. Needs root
-# and a mounted debugfs; the options are in ./config.
+# run_races.sh [RACE...]: run the races that races/*.races list, once each, race-points,
+# which tests their instrument, and uffd-events, on the kernel that is running. Needs root,
+# a mounted debugfs and a few huge pages; the options are in ./config.
 
 cd "$(dirname "$0")" || exit 1
 if [ "$(id -u)" -ne 0 ]; then
@@ -16,6 +16,7 @@ trap 'rm -f "$out"' EXIT
 
 # "race program arguments" for each stanza
 list=$(echo race-points race-points
+	echo uffd-events uffd-events
 	awk '/^race:/ { race = $2 } /^test:/ { $1 = ""; print race $0 }' races/*.races)
 [ $# -eq 0 ] || list=$(for race; do
 	echo "$list" | grep "^$race " || echo "$race false" # an unknown race fails
