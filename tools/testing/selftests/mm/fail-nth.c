@@ -21,7 +21,7 @@
 int main(void)
 {
 	int fd, n, err, failed = 0, tolerated = 0;
-	struct monitored m;
+	struct monitored m = { };
 	unsigned int left;
 	bool page;
 	char *src;
