@@ -6,10 +6,12 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/err.h>
+#include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/map_changing.h>
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -27,8 +29,10 @@ static struct userfaultfd_ctx *new_ctx(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx);
 	init_waitqueue_head(&ctx->event_wqh);
 	init_waitqueue_head(&ctx->fd_wqh);
+	ctx->mm = kunit_kzalloc(test, sizeof(*ctx->mm), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->mm);
+	mmap_init_lock(ctx->mm);
 	ctx->features = UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP;
-	ctx->mm = &init_mm;
 	map_changing_init(ctx, NULL);
 	/* Whatever the sysctl says. */
 	ctx->map_changing_yield = false;
@@ -213,7 +217,7 @@ static void map_changing_knows_mapping(struct kunit *test)
 }
 
 /* What a second task does. */
-enum act { BEGIN, REMOVAL, FILL, WAIT };
+enum act { BEGIN, REMOVAL, REMOVAL_VALIDATED, MMAP_WRITE, FILL, WAIT };
 
 struct second {
 	struct userfaultfd_ctx *ctx;
@@ -239,6 +243,14 @@ static int second_fn(void *data)
 		break;
 	case REMOVAL:
 		c->err = map_changing_begin_removal(c->ctx, false);
+		break;
+	case REMOVAL_VALIDATED:
+		c->err = map_changing_begin_removal(c->ctx, true);
+		break;
+	case MMAP_WRITE:
+		mmap_write_lock(c->ctx->mm);
+		mmap_write_unlock(c->ctx->mm);
+		c->err = 0;
 		break;
 	case FILL:
 		c->err = try_fill(c->ctx);
@@ -309,18 +321,27 @@ static void change_blocked(struct kunit *test, struct second *c,
 
 static void map_changing_waits_for_fill(struct kunit *test)
 {
-	static const enum act acts[] = { BEGIN, REMOVAL };
+	/* In yielding mode only a removal of what is validated does not. */
+	static const struct {
+		bool yield;
+		enum act act;
+	} waits[] = {
+		{ false, BEGIN },
+		{ false, REMOVAL },
+		{ false, REMOVAL_VALIDATED },
+		{ true, BEGIN },
+		{ true, REMOVAL },
+	};
 	struct userfaultfd_ctx *ctxs[] = { new_ctx(test),
 					   new_yielding_ctx(test) };
 	struct second c;
 	int i;
 
-	/* A removal of what is not validated waits in either mode. */
-	for (i = 0; i < ARRAY_SIZE(acts) * ARRAY_SIZE(ctxs); i++) {
-		struct userfaultfd_ctx *ctx = ctxs[i / 2];
+	for (i = 0; i < ARRAY_SIZE(waits); i++) {
+		struct userfaultfd_ctx *ctx = ctxs[waits[i].yield];
 		struct map_changing_fill fill = { .ctx = ctx };
 
-		change_blocked(test, &c, &fill, acts[i % 2]);
+		change_blocked(test, &c, &fill, waits[i].act);
 		map_changing_fill_end(&fill);
 		KUNIT_EXPECT_TRUE(test, second_done(&c));
 		KUNIT_EXPECT_EQ(test, c.err, 0);
@@ -381,6 +402,31 @@ static void map_changing_contended(struct kunit *test)
 	/* And then it must not go on. */
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), -EAGAIN);
 	map_changing_end(ctx);
+	kthread_stop(c.task);
+}
+
+static void map_changing_mmap_contended(struct kunit *test)
+{
+	struct map_changing_fill fill = { .ctx = new_yielding_ctx(test) };
+	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill.ctx };
+	unsigned long end = jiffies + DEADLINE;
+	struct second c;
+
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
+	second_create(test, &c, fill.ctx, MMAP_WRITE);
+	mmap_read_lock(fill.ctx->mm);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
+	wake_up_process(c.task);
+	while (!map_changing_fill_contended(&fill) && time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill));
+	map_changing_fill_end(&fill);
+	mmap_read_unlock(fill.ctx->mm);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	/* Nothing of ours has changed: it goes on. */
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	map_changing_fill_end(&fill);
 	kthread_stop(c.task);
 }
 
@@ -458,6 +504,63 @@ static void map_changing_order(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, map_changing_wait(&events[i]));
 	/* Each change ends once. */
 	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+}
+
+/* Before the lock is taken a fill is refused only if there is something to read. */
+static void map_changing_early_test(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_event event;
+
+	KUNIT_EXPECT_FALSE(test, map_changing_refuses(ctx));
+	event_init(&event, ctx, UFFD_EVENT_UNMAP);
+	KUNIT_EXPECT_FALSE(test, map_changing_refuses(ctx));
+	map_changing_post(&event);
+	KUNIT_EXPECT_TRUE(test, map_changing_refuses(ctx));
+	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_UNMAP);
+	KUNIT_EXPECT_FALSE(test, map_changing_refuses(ctx));
+	KUNIT_EXPECT_TRUE(test, map_changing_wait(&event));
+}
+
+/* What cannot be delivered keeps its place.  There is no user memory here. */
+static void map_changing_undelivered(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_event unmap, fork;
+	struct map_changing_file file = { };
+	int i;
+
+	event_init(&fork, ctx, UFFD_EVENT_FORK);
+	fork.child = new_ctx(test);
+	map_changing_post(&fork);
+	event_init(&unmap, ctx, UFFD_EVENT_UNMAP);
+	map_changing_post(&unmap);
+	for (i = 0; i < 2; i++) {
+		local_irq_disable();
+		KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file),
+				-ENFILE);
+		local_irq_enable();
+	}
+	file.err = -EMFILE;
+	for (i = 0; i < 2; i++) {
+		local_irq_disable();
+		KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file),
+				-EMFILE);
+		local_irq_enable();
+	}
+	KUNIT_EXPECT_FALSE(test, file.attached);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 2);
+	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_FORK);
+	local_irq_disable();
+	KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file), -EFAULT);
+	local_irq_enable();
+	KUNIT_EXPECT_EQ(test, changes(ctx), 1);
+	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_UNMAP);
+	local_irq_disable();
+	KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file), -EAGAIN);
+	local_irq_enable();
+	KUNIT_EXPECT_TRUE(test, map_changing_wait(&fork));
+	KUNIT_EXPECT_TRUE(test, map_changing_wait(&unmap));
 }
 
 static void map_changing_wakes_waiter(struct kunit *test)
@@ -667,7 +770,10 @@ static struct kunit_case map_changing_cases[] = {
 	KUNIT_CASE(map_changing_waits_for_fill),
 	KUNIT_CASE(map_changing_killed_waiter),
 	KUNIT_CASE(map_changing_contended),
+	KUNIT_CASE(map_changing_mmap_contended),
 	KUNIT_CASE(map_changing_order),
+	KUNIT_CASE(map_changing_early_test),
+	KUNIT_CASE(map_changing_undelivered),
 	KUNIT_CASE(map_changing_wakes_waiter),
 	KUNIT_CASE(map_changing_two_contexts),
 	KUNIT_CASE(map_changing_killed_leaves_event),

@@ -43,6 +43,8 @@ RACE_GUARD(uffd_fork_fail,
 	   "a fork that fails sends no event");
 RACE_GUARD(uffd_fork_uprobe,
 	   "a fork that waits for its monitor does not hold up uprobes");
+RACE_GUARD(uffd_mremap_populate,
+	   "mremap faults in a locked tail when the monitor was told of it");
 RACE_GUARD(uffd_unmap_withdraw,
 	   "an unmapping that fails takes back what it has begun");
 RACE_GUARD(uffd_fill_kind,

@@ -548,6 +548,26 @@ static bool read_proc(const struct actor *a, int thread, const char *file,
 	return true;
 }
 
+static bool actor_in_state(struct actor *a, int thread, char state)
+{
+	char text[512], *p;
+
+	do {
+		if (actor_is_done(a, thread))
+			return false;
+		if (!read_proc(a, thread, "stat", text, sizeof(text)))
+			continue;
+		p = strrchr(text, ')');
+		if (!p || p[1] != ' ' || p[2] != state)
+			continue;
+		if (read_proc(a, thread, "syscall", text, sizeof(text)) &&
+		    text[0] != 'r' && atol(text) == a->call[thread].nr)
+			return true;
+	} while (race_look_again());
+	race_broken("system call %ld of an actor neither blocks nor returns",
+		    a->call[thread].nr);
+}
+
 /**
  * actor_blocked() - wait until a call blocks or returns
  * @a: the actor
@@ -561,22 +581,18 @@ static bool read_proc(const struct actor *a, int thread, const char *file,
  */
 bool actor_blocked(struct actor *a, int thread)
 {
-	char text[512], *p;
+	return actor_in_state(a, thread, 'D');
+}
 
-	do {
-		if (actor_is_done(a, thread))
-			return false;
-		if (!read_proc(a, thread, "stat", text, sizeof(text)))
-			continue;
-		p = strrchr(text, ')');
-		if (!p || strncmp(p, ") D", 3))
-			continue;
-		if (read_proc(a, thread, "syscall", text, sizeof(text)) &&
-		    text[0] != 'r' && atol(text) == a->call[thread].nr)
-			return true;
-	} while (race_look_again());
-	race_broken("system call %ld of an actor neither blocks nor returns",
-		    a->call[thread].nr);
+/**
+ * actor_sleeps() - wait until a call sleeps, interruptibly, or returns
+ * @a: the actor
+ * @thread: which thread
+ * Return: true if it sleeps, false if it is done.
+ */
+bool actor_sleeps(struct actor *a, int thread)
+{
+	return actor_in_state(a, thread, 'S');
 }
 
 /* Memory */
@@ -758,23 +774,6 @@ unsigned int fail_nth_left(int fd)
 
 #define YIELD_SYSCTL	"/proc/sys/vm/userfaultfd_yield"
 /**
- * uffd_open() - a userfaultfd for the calling process
- * @features: UFFD_FEATURE_*
- * Return: its descriptor, -1 with errno.
- */
-int uffd_open(uint64_t features)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/**
  * uffd_register() - for missing pages
  * @uffd: the userfaultfd
  * @start: page aligned
@@ -851,6 +850,23 @@ static int open_uffd(bool yield)
 		set_yield(was);
 	errno = err;
 	return uffd;
+}
+
+/**
+ * uffd_open() - a userfaultfd for the calling process, in the default mode
+ * @features: UFFD_FEATURE_*
+ * Return: its descriptor, -1 with errno.
+ */
+int uffd_open(uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	int fd = open_uffd(false);
+
+	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 /* Of the file, or anonymous if that is -1. */
@@ -956,6 +972,8 @@ static void monitored_start_with(struct monitored *m, size_t pages,
 
 	m->uffd = actor_fd(&m->actor, s->uffd);
 	m->own_uffd = s->uffd;
+	if (m->yield && !uffd_fdinfo(m->uffd, "yield"))
+		race_broken("the context is not in yielding mode: may " YIELD_SYSCTL " be written?");
 	m->pages = pages;
 	m->area = s->area;
 	m->other = s->other;

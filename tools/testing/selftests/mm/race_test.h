@@ -93,6 +93,7 @@ int actor_fd(const struct actor *a, int fd);
 void actor_done(struct actor *a, int thread);
 bool actor_is_done(struct actor *a, int thread);
 bool actor_blocked(struct actor *a, int thread);
+bool actor_sleeps(struct actor *a, int thread);
 
 /* The memory of another process. */
 size_t page_size(void);

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -281,18 +282,31 @@ static int unregister_other(void)
 }
 
 /* The mode is that of the sysctl when the context was made, or of the parent. */
+/* In the mode that the sysctl says. */
+static int uffd_made_now(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
+		race_broken("userfaultfd: %s", strerror(errno));
+	return uffd;
+}
+
 static void yield_mode(void)
 {
+	const long was = read_number(YIELD);
 	struct uffd_msg msg;
 	int before, during;
 
-	check(read_number(YIELD) == 0);
-	before = uffd_open(0);
+	check(was == 0 || was == 1);
+	check(!write_text(YIELD, "0"));
+	before = uffd_made_now();
 	check(write_text(YIELD, "2") == EINVAL);
 	check(write_text(YIELD, "-1") == EINVAL);
 	check(!write_text(YIELD, "1"));
 	check(read_number(YIELD) == 1);
-	during = uffd_open(0);
+	during = uffd_made_now();
 	check(!write_text(YIELD, "0"));
 	check(read_number(YIELD) == 0);
 	check(uffd_fdinfo(before, "yield") == 0);
@@ -328,6 +342,7 @@ static void yield_mode(void)
 	check(!unregister_other());
 	check(generation() == 0);
 	monitored_stop(&m);
+	check(!write_text(YIELD, was ? "1" : "0"));
 }
 
 /* close() releases whoever waits for the monitor, and nothing is left. */
@@ -778,6 +793,119 @@ static void fault_is_kept(void)
 	munmap(bad, page_size());
 }
 
+/* Whatever way a fill of huge pages ends, it must not keep its locks. */
+static void huge_fills_in(bool yield)
+{
+	const size_t huge = 2 << 20;
+	struct uffdio_zeropage zero = { .range.len = huge };
+	struct uffd_msg msg;
+	int64_t copied;
+	char *at, *from;
+
+	m.yield = yield;
+	monitored_start(&m, PAGES, EVENTS);
+	m.yield = false;
+	actor_call(&m.actor, 0, SYS_mmap, 0, 2 * huge, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	actor_done(&m.actor, 0);
+	at = (char *)m.actor.call[0].ret;
+	if (at == MAP_FAILED) {
+		skip = "no huge pages";
+		monitored_stop(&m);
+		return;
+	}
+	check(!register_range(at, 2 * huge));
+	from = mmap(NULL, 2 * huge, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (from == MAP_FAILED)
+		race_broken("mmap: %s", strerror(errno));
+	/* The second half is not there: that page is filled after a gap. */
+	memset(from, 0x5a, huge);
+	check(!fill(m.uffd, at, from, 2 * huge, &copied));
+	check(copied == (int64_t)(2 * huge));
+	check(fill(m.uffd, at, from, huge, NULL) == EEXIST);
+	zero.range.start = (uintptr_t)at;
+	check(ioctl(m.uffd, UFFDIO_ZEROPAGE, &zero) == -1 && errno == EINVAL);
+
+	actor_call(&m.actor, 0, SYS_madvise, (long)at, 2 * huge, MADV_REMOVE);
+	check(actor_blocked(&m.actor, 0));
+	check(event_readable(m.uffd, race_time_left()));
+	check(fill(m.uffd, at, from, huge, NULL) == EAGAIN);
+	check(read_one(&msg) == sizeof(msg));
+	check(is_range(&msg, UFFD_EVENT_REMOVE, at, 2 * huge));
+	check(!end(0));
+	check(!page_exists(m.actor.pid, at));
+	check(!fill(m.uffd, at, from, huge, NULL));
+	munmap(from, 2 * huge);
+	monitored_stop(&m);
+}
+
+static void huge_fills(void)
+{
+	huge_fills_in(false);
+	huge_fills_in(true);
+}
+
+/* The same for UFFDIO_WRITEPROTECT, which is refused like a fill. */
+static void write_protect_in(bool yield)
+{
+	struct uffdio_register reg = {
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_writeprotect wp = {
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+
+	m.yield = yield;
+	monitored_start(&m, PAGES, EVENTS | UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+	m.yield = false;
+	reg.range.start = (uintptr_t)m.area;
+	reg.range.len = PAGES * page_size();
+	check(!ioctl(m.uffd, UFFDIO_REGISTER, &reg));
+	check(!fill_page(1));
+	wp.range.start = (uintptr_t)page(1);
+	wp.range.len = page_size();
+	check(!ioctl(m.uffd, UFFDIO_WRITEPROTECT, &wp));
+	pend(&m.actor, 0, UFFD_EVENT_REMOVE);
+	check(ioctl(m.uffd, UFFDIO_WRITEPROTECT, &wp) == -1 && errno == EAGAIN);
+	event_read(m.uffd, UFFD_EVENT_REMOVE, NULL);
+	check(!ioctl(m.uffd, UFFDIO_WRITEPROTECT, &wp));
+	end(0);
+	wp.range.start = (uintptr_t)m.area - page_size();
+	check(ioctl(m.uffd, UFFDIO_WRITEPROTECT, &wp) == -1 && errno == ENOENT);
+	pend(&m.actor, 0, UFFD_EVENT_UNMAP);
+	event_read(m.uffd, UFFD_EVENT_UNMAP, NULL);
+	end(0);
+	check(changing() == 0 && !fill_page(2));
+	monitored_stop(&m);
+}
+
+static void write_protect(void)
+{
+	write_protect_in(false);
+	write_protect_in(true);
+}
+
+/* A poll() without time-out sleeps until there is an event, and no longer. */
+static void poll_wakes(void)
+{
+	struct pollfd *pfd = shared_alloc(sizeof(*pfd));
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		monitored_start(&m, PAGES, EVENTS);
+		pfd->fd = m.own_uffd;
+		pfd->events = POLLIN;
+		actor_call(&m.actor, 1, SYS_ppoll, (long)pfd, 1, 0, 0, 0);
+		check(actor_sleeps(&m.actor, 1));
+		pend(&m.actor, 0, kinds[i].event);
+		check(end(1) == 1 && pfd->revents == POLLIN);
+		event_read(m.uffd, kinds[i].event, NULL);
+		end(0);
+		monitored_stop(&m);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -801,6 +929,9 @@ static const struct {
 	{ "two reads, one event", read_by_two },
 	{ "a fork without room keeps its place", fork_without_room },
 	{ "a fault that was not told is told again", fault_is_kept },
+	{ "fills of huge pages end in order", huge_fills },
+	{ "write protection ends in order", write_protect },
+	{ "poll() is woken by events", poll_wakes },
 };
 
 int main(void)

@@ -66,7 +66,8 @@ const char *fill_vs_change_damage(const struct fill_vs_change *o)
  */
 bool fill_leak_certain(const struct fill_leak *o)
 {
-	return o->lost < o->rounds / 3 || o->lost > o->rounds * 2 / 3;
+	return o->lost < o->rounds / 3 ||
+	       (o->lost > o->rounds * 2 / 3 && o->lost < o->rounds * 4 / 3);
 }
 
 /**
@@ -76,7 +77,8 @@ bool fill_leak_certain(const struct fill_leak *o)
 const char *fill_leak_damage(const struct fill_leak *o)
 {
 	if (o->lost > o->rounds / 2)
-		return "page-leaked";
+		return o->err == EAGAIN ? "page-leaked-though-refused" :
+					  "page-leaked";
 	return o->err == EAGAIN ? NULL : "fill-not-refused";
 }
 
