@@ -973,7 +973,7 @@ static void monitored_start_with(struct monitored *m, size_t pages,
 	m->uffd = actor_fd(&m->actor, s->uffd);
 	m->own_uffd = s->uffd;
 	if (m->yield && !uffd_fdinfo(m->uffd, "yield"))
-		race_broken("the context is not in yielding mode: may " YIELD_SYSCTL " be written?");
+		race_broken("no yielding mode; can " YIELD_SYSCTL " be written?");
 	m->pages = pages;
 	m->area = s->area;
 	m->other = s->other;
