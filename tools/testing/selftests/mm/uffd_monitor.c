@@ -122,7 +122,11 @@ bool uffd_monitor_look(struct uffd_monitor *m, uint64_t addr, struct uffd_range 
  * Events
  */
 
-static void park(struct uffd_monitor *m, uint64_t address)
+/*
+ * A fault that was read while there may be events behind it is not ready: those are
+ * read first.  The ready ones come first in the list.
+ */
+static void park(struct uffd_monitor *m, uint64_t address, bool ready)
 {
 	pthread_mutex_lock(&m->park_lock);
 	if (m->nr_faults == m->max_faults) {
@@ -131,8 +135,23 @@ static void park(struct uffd_monitor *m, uint64_t address)
 		if (!m->fault)
 			abort();
 	}
-	m->fault[m->nr_faults++] = address;
-	pthread_cond_signal(&m->parked);
+	m->fault[m->nr_faults] = address;
+	if (ready) {
+		m->fault[m->nr_faults] = m->fault[m->nr_ready];
+		m->fault[m->nr_ready++] = address;
+		pthread_cond_signal(&m->parked);
+	}
+	m->nr_faults++;
+	pthread_mutex_unlock(&m->park_lock);
+}
+
+/* There was nothing more to read: the books know of all that these faults can be of. */
+static void faults_are_ready(struct uffd_monitor *m)
+{
+	pthread_mutex_lock(&m->park_lock);
+	if (m->nr_ready != m->nr_faults)
+		pthread_cond_broadcast(&m->parked);
+	m->nr_ready = m->nr_faults;
 	pthread_mutex_unlock(&m->park_lock);
 }
 
@@ -146,12 +165,13 @@ static bool unpark(struct uffd_monitor *m, uint64_t *address, int timeout_ms)
 	ts.tv_sec += ts.tv_nsec / 1000000000;
 	ts.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&m->park_lock);
-	if (!m->nr_faults && timeout_ms)
+	if (!m->nr_ready && timeout_ms)
 		pthread_cond_timedwait(&m->parked, &m->park_lock, &ts);
-	found = m->nr_faults;
+	found = m->nr_ready;
 	if (found) {
 		*address = m->fault[0];
 		memmove(m->fault, m->fault + 1, --m->nr_faults * sizeof(*m->fault));
+		m->nr_ready--;
 	}
 	pthread_mutex_unlock(&m->park_lock);
 	return found;
@@ -174,10 +194,10 @@ static void apply(struct uffd_monitor *m, const struct uffd_msg *msg)
 	case UFFD_EVENT_PAGEFAULT:
 		/*
 		 * Page faults overtake events: this one may be of memory that the
-		 * books do not know yet.  It waits until they do.
+		 * books do not know yet.  It waits until there is nothing to read.
 		 */
 		count(&m->stats->faults, 1);
-		park(m, msg->arg.pagefault.address & ~(m->page_size - 1));
+		park(m, msg->arg.pagefault.address & ~(m->page_size - 1), false);
 		break;
 	case UFFD_EVENT_FORK:
 		count(&m->stats->fork, 1);
@@ -220,6 +240,8 @@ int uffd_monitor_read(struct uffd_monitor *m)
 	pthread_rwlock_wrlock(&m->lock);
 	for (;;) {
 		n = read(m->uffd, msg, sizeof(msg));
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			break;
 		for (i = 0; i < n / sizeof(*msg); i++) {
@@ -227,10 +249,45 @@ int uffd_monitor_read(struct uffd_monitor *m)
 			apply(m, &msg[i]);
 		}
 	}
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
+	if (n < 0 && errno == EAGAIN)
+		faults_are_ready(m);
+	else if (n < 0)
 		err = -errno;
 	pthread_rwlock_unlock(&m->lock);
 	return err ? err : events;
+}
+
+/**
+ * uffd_monitor_read_one() - read one message
+ * @event: is set to whether it was an event, and no page fault
+ *
+ * For those who must not hold the lock for long.  Fills ahead of faults may go on in
+ * between, faults are served when all has been read: call it until it returns 0.
+ *
+ * Return: 1, 0 when there was nothing to read, or -errno as uffd_monitor_read().
+ */
+int uffd_monitor_read_one(struct uffd_monitor *m, bool *event)
+{
+	struct uffd_msg msg;
+	int err = 0;
+	ssize_t n;
+
+	*event = false;
+	pthread_rwlock_wrlock(&m->lock);
+	do {
+		n = read(m->uffd, &msg, sizeof(msg));
+	} while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		*event = msg.event != UFFD_EVENT_PAGEFAULT;
+		apply(m, &msg);
+		err = 1;
+	} else if (n < 0 && errno == EAGAIN) {
+		faults_are_ready(m);
+	} else if (n < 0) {
+		err = -errno;
+	}
+	pthread_rwlock_unlock(&m->lock);
+	return err;
 }
 
 /*
@@ -341,7 +398,8 @@ int uffd_monitor_fill(struct uffd_monitor *m, uint64_t start, size_t pages,
 		case -EAGAIN:
 			/* If a part was done, then the next page may tell another reason. */
 			count(&m->stats->eagain, 1);
-			if (uffd_monitor_read(m) <= 0 && !done) {
+			err = m->ops->refused ? m->ops->refused(m) : uffd_monitor_read(m);
+			if (err <= 0 && !done) {
 				count(&m->stats->eagain_no_event, 1);
 				return -EAGAIN;
 			}
@@ -380,8 +438,9 @@ int uffd_monitor_fill(struct uffd_monitor *m, uint64_t start, size_t pages,
  * @buffer: of the caller, for one page
  * @timeout_ms: how long to wait for a page fault
  *
- * Return: as uffd_monitor_fill(), and -ETIMEDOUT.  After -EAGAIN the fault is parked
- * again: give the process time to run.
+ * Return: as uffd_monitor_fill(), and -ETIMEDOUT.  After -EAGAIN, and any other error
+ * while the process is there (-ENOMEM, -EFAULT), the fault is parked again: who waits
+ * for that page would not be served else.  Give the process time to run.
  */
 int uffd_monitor_serve(struct uffd_monitor *m, void *buffer, int timeout_ms)
 {
@@ -391,8 +450,8 @@ int uffd_monitor_serve(struct uffd_monitor *m, void *buffer, int timeout_ms)
 	if (!unpark(m, &address, timeout_ms))
 		return -ETIMEDOUT;
 	err = uffd_monitor_fill(m, address, 1, buffer);
-	if (err == -EAGAIN)
-		park(m, address);
+	if (err && err != -ESRCH)
+		park(m, address, true);
 	return err;
 }
 

@@ -58,6 +58,11 @@ struct uffd_monitor_ops {
 	 */
 	bool (*content)(struct uffd_monitor *m, uint64_t offset,
 			unsigned int removed, void *page);
+	/*
+	 * A fill was refused.  Optional: without it uffd_monitor_read() is called.
+	 * Returns as that does, 0 when somebody else is going to read.
+	 */
+	int (*refused)(struct uffd_monitor *m);
 	/* A message has been dealt with; the books are locked.  Optional. */
 	void (*event)(struct uffd_monitor *m, const struct uffd_msg *msg);
 	/* A fork: @child has its own descriptor and a copy of the books. */
@@ -84,8 +89,8 @@ struct uffd_monitor {
 
 	pthread_mutex_t park_lock;	/* nests inside the books' lock */
 	pthread_cond_t parked;
-	uint64_t *fault;	/* addresses that wait for a fill */
-	size_t nr_faults, max_faults;
+	uint64_t *fault;	/* addresses that wait for a fill, the ready ones first */
+	size_t nr_ready, nr_faults, max_faults;
 };
 
 struct uffd_monitor *uffd_monitor_new(int uffd, const struct uffd_monitor_ops *ops,
@@ -94,6 +99,7 @@ void uffd_monitor_free(struct uffd_monitor *m);
 int uffd_monitor_add(struct uffd_monitor *m, const struct uffd_range *range);
 bool uffd_monitor_look(struct uffd_monitor *m, uint64_t addr, struct uffd_range *range);
 int uffd_monitor_read(struct uffd_monitor *m);
+int uffd_monitor_read_one(struct uffd_monitor *m, bool *event);
 int uffd_monitor_serve(struct uffd_monitor *m, void *buffer, int timeout_ms);
 int uffd_monitor_fill(struct uffd_monitor *m, uint64_t start, size_t pages,
 		      void *buffer);
