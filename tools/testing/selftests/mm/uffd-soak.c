@@ -30,6 +30,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -39,6 +40,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -80,6 +82,7 @@
 #define GAP_FILLERS	2
 #define LIFE_SECONDS	5
 #define PATIENCE	30	/* seconds until something hangs */
+#define COVER_SECONDS	30	/* in which everything must have happened */
 #define EVENTS		32	/* that are remembered */
 
 #define MAGIC		0x736f616b75666664UL
@@ -90,6 +93,7 @@ static size_t psize;
 /* What all processes share. */
 static struct shared {
 	int stop, quit, failed, no_check;
+	int yield;		/* the mode that is soaked */
 	char failure[1024];
 	struct uffd_monitor_stats fill;
 	unsigned long events, gaps, gap_eagain, repeated, children;
@@ -122,13 +126,23 @@ static void __printf(1, 2) fail(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (get(shared->no_check) || __atomic_exchange_n(&shared->failed, 1, __ATOMIC_ACQ_REL))
+	if (__atomic_exchange_n(&shared->failed, 1, __ATOMIC_ACQ_REL))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(shared->failure, sizeof(shared->failure), fmt, ap);
 	va_end(ap);
 	set(shared->stop, 1);
 }
+
+/*
+ * For what a page has in it, and nothing else: once the monitor was killed nobody is
+ * left to bring content.  Whatever hangs or fails is a failure then as before.
+ */
+#define wrong(...)					\
+	do {						\
+		if (!get(shared->no_check))		\
+			fail(__VA_ARGS__);		\
+	} while (0)
 
 static long long now_ms(void)
 {
@@ -264,6 +278,40 @@ static size_t pick(struct uffd_monitor *m, uint64_t *state, uint64_t *start)
 	if (n > (m->range[i].end - *start) / psize)
 		n = (m->range[i].end - *start) / psize;
 	return n;
+}
+
+/*
+ * Half of the time whoever is refused leaves the reading to the thread that does nothing
+ * else, and that takes its time: so that more than one event is there when it reads.
+ */
+static bool leave_reading(void)
+{
+	return now_ms() / 256 % 2;
+}
+
+/*
+ * Reads all that there is.  Now and then one message at a time, with the books unlocked
+ * in between: then fills come while one of two events was read, and must be refused.
+ * Returns the number of events, or -errno.
+ */
+static int read_messages(struct uffd_monitor *m, uint64_t *state)
+{
+	int err, events = 0;
+	bool event;
+
+	if (rnd(state, 4))
+		return uffd_monitor_read(m);
+	while ((err = uffd_monitor_read_one(m, &event)) > 0) {
+		events += event;
+		if (event)
+			usleep(100 + rnd(state, 400));
+	}
+	return err ? err : events;
+}
+
+static int refused(struct uffd_monitor *m)
+{
+	return leave_reading() ? 0 : uffd_monitor_read(m);
 }
 
 /* Content is put together in @stage; the kernel is given the same memory at @source. */
@@ -415,8 +463,8 @@ static int prefetch(struct filler *f)
 		err = uffd_monitor_fill_locked(f->m, start, n, f->stage, f->source, &done);
 		pthread_rwlock_unlock(&f->m->lock);
 	}
-	if (err == -EAGAIN && !done)
-		err = uffd_monitor_read(f->m) > 0 ? 0 : -EAGAIN;
+	if (err == -EAGAIN && !done && !leave_reading())
+		err = read_messages(f->m, &f->rnd) > 0 ? 0 : -EAGAIN;
 	return err;
 }
 
@@ -469,18 +517,113 @@ static void *filler(void *arg)
 	return NULL;
 }
 
-/* One thread for each child: it reads, serves, and looks whether the child is there. */
+/* A number of fdinfo, or @none when the kernel does not say. */
+static int fdinfo_number(int uffd, const char *name, int none)
+{
+	size_t len = strlen(name);
+	char path[64], line[128];
+	int n = none;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", uffd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, len) && line[len] == ':')
+			n = atoi(line + len + 1);
+	if (file)
+		fclose(file);
+	return n;
+}
+
+/* The mode is the one of the sysctl, and children have that of their parents. */
+static void check_mode(const char *whose, int uffd)
+{
+	int yield = fdinfo_number(uffd, "yield", shared->yield);
+
+	if (yield != shared->yield)
+		fail("the userfaultfd of %s has yield %d, not %d", whose, yield, shared->yield);
+}
+
+/* What the target asks for: a new range to watch, or (length 0) whether all is quiet. */
+struct request {
+	struct uffd_range range;
+	int err;
+};
+
+/* Who reads: until @end, or the end of the life. */
+struct reading {
+	struct uffd_monitor *m;
+	int sock, end;
+	uint64_t rnd;
+	pthread_t thread;
+};
+
+static int quit_fd;		/* there is something to read once shared->quit is set */
+
+static void answer(struct uffd_monitor *m, int sock)
+{
+	struct request r;
+
+	if (read(sock, &r, sizeof(r)) != sizeof(r))
+		return;
+	if (r.range.start)
+		r.err = uffd_monitor_add(m, &r.range);
+	else
+		r.err = fdinfo_number(m->uffd, "changing", 0);
+	if (write(sock, &r, sizeof(r)) != sizeof(r) && errno != EPIPE)
+		broken("write");
+}
+
+/* Without a time limit: a wake-up that is lost must be noticed. */
+static void *attend(void *arg)
+{
+	struct reading *r = arg;
+	struct pollfd p[4] = {
+		{ .fd = r->m->uffd, .events = POLLIN },
+		{ .fd = quit_fd, .events = POLLIN },
+		{ .fd = r->end, .events = POLLIN },
+		{ .fd = r->sock, .events = POLLIN },
+	};
+	int err;
+
+	for (;;) {
+		if (poll(p, 4, -1) < 0 && errno != EINTR)
+			broken("poll");
+		if (p[1].revents || p[2].revents)
+			return NULL;
+		if (p[0].revents) {
+			/* A monitor with other things to do. */
+			if (leave_reading() || !rnd(&r->rnd, 4))
+				usleep(rnd(&r->rnd, 3000));
+			err = read_messages(r->m, &r->rnd);
+			if (err < 0)
+				fail("the monitor cannot read: %s", strerror(-err));
+		}
+		if (p[3].revents & (POLLHUP | POLLERR))
+			p[3].fd = -1;
+		if (p[3].revents & POLLIN)
+			answer(r->m, r->sock);
+	}
+}
+
+/* One thread for each child reads, this one serves and looks whether the child is there. */
 static void *watch_child(void *arg)
 {
+	struct reading r = { .m = arg, .sock = -1, .end = eventfd(0, EFD_CLOEXEC) };
 	struct filler f;
-	struct pollfd p;
 
+	if (r.end < 0)
+		broken("eventfd");
 	filler_init(&f, arg, 1000 + get(shared->children));
-	p = (struct pollfd) { .fd = f.m->uffd, .events = POLLIN };
-	do {
-		if (poll(&p, 1, 2) > 0)
-			uffd_monitor_read(f.m);
-	} while (filler_step(&f, 0) && !get(shared->quit));
+	r.rnd = f.rnd + 1;
+	if (pthread_create(&r.thread, NULL, attend, &r))
+		broken("pthread_create");
+	while (!get(shared->quit) && filler_step(&f, 2))
+		;
+	if (eventfd_write(r.end, 1))
+		broken("eventfd");
+	pthread_join(r.thread, NULL);
+	close(r.end);
 	munmap(f.stage, PAGES * psize);
 	munmap(f.source, PAGES * psize);
 	uffd_monitor_free(f.m);
@@ -493,6 +636,7 @@ static void forked(struct uffd_monitor *m, struct uffd_monitor *child)
 
 	(void)m;
 	count(&shared->children);
+	check_mode("a child", child->uffd);
 	child->data = child;
 	if (pthread_create(&thread, NULL, watch_child, child))
 		broken("pthread_create");
@@ -500,30 +644,8 @@ static void forked(struct uffd_monitor *m, struct uffd_monitor *child)
 }
 
 static const struct uffd_monitor_ops ops = {
-	.content = content, .event = message, .forked = forked,
+	.content = content, .refused = refused, .event = message, .forked = forked,
 };
-
-/* What the target asks for: a new range to watch, or (length 0) whether all is quiet. */
-struct request {
-	struct uffd_range range;
-	int err;
-};
-
-/* 0 when no change is pending, or the kernel does not say. */
-static int pending_changes(int uffd)
-{
-	char path[64], line[128];
-	int n = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", uffd);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		sscanf(line, "changing: %d", &n);
-	if (file)
-		fclose(file);
-	return n;
-}
 
 static int receive_fd(int sock)
 {
@@ -562,15 +684,14 @@ static void send_fd(int sock, int fd)
 static int watch_target(int sock, int life, int threads)
 {
 	static struct filler fillers[FILLERS + GAP_FILLERS];
-	uint64_t state = mix(seed) + 77 + life;
+	struct reading r = { .sock = sock, .end = -1, .rnd = mix(seed) + 77 + life };
 	struct uffd_monitor *m;
-	struct pollfd p[2];
-	struct request r;
-	int i, err;
+	int i;
 
 	if (with("gap"))
 		threads += GAP_FILLERS;
 	m = uffd_monitor_new(receive_fd(sock), &ops, NULL, &shared->fill);
+	check_mode("the target", m->uffd);
 	for (i = 0; i < threads; i++) {
 		filler_init(&fillers[i], m, i + 100 * life);
 		if (with("gap") && i >= threads - GAP_FILLERS)
@@ -578,30 +699,8 @@ static int watch_target(int sock, int life, int threads)
 		if (pthread_create(&fillers[i].thread, NULL, filler, &fillers[i]))
 			broken("pthread_create");
 	}
-	p[0] = (struct pollfd) { .fd = m->uffd, .events = POLLIN };
-	p[1] = (struct pollfd) { .fd = sock, .events = POLLIN };
-	while (!get(shared->quit)) {
-		if (poll(p, 2, 20) <= 0)
-			continue;
-		if (p[0].revents) {
-			/* A monitor with other things to do. */
-			if (!rnd(&state, 4))
-				usleep(rnd(&state, 3000));
-			err = uffd_monitor_read(m);
-			if (err < 0)
-				fail("the monitor cannot read: %s", strerror(-err));
-		}
-		if (p[1].revents & POLLHUP)
-			p[1].fd = -1;
-		if (!(p[1].revents & POLLIN) || read(sock, &r, sizeof(r)) != sizeof(r))
-			continue;
-		if (r.range.start)
-			r.err = uffd_monitor_add(m, &r.range);
-		else
-			r.err = pending_changes(m->uffd);
-		if (write(sock, &r, sizeof(r)) != sizeof(r) && errno != EPIPE)
-			broken("write");
-	}
+	r.m = m;
+	attend(&r);
 	for (i = 0; i < threads; i++) {
 		pthread_join(fillers[i].thread, NULL);
 		if (fillers[i].gap) {
@@ -635,7 +734,8 @@ static bool alone;		/* a forked child: what others did has stopped */
 static pthread_mutex_t request_lock = PTHREAD_MUTEX_INITIALIZER;
 static int sock;
 
-/* -1 when the monitor has gone. */
+#define MONITOR_GONE	INT_MIN	/* no error number, and no count */
+
 static int ask(const struct uffd_range *range)
 {
 	struct request r = { .err = 0 };
@@ -648,7 +748,19 @@ static int ask(const struct uffd_range *range)
 	if (n == sizeof(r))
 		n = read(sock, &r, sizeof(r));
 	pthread_mutex_unlock(&request_lock);
-	return n == sizeof(r) ? r.err : -1;
+	return n == sizeof(r) ? r.err : MONITOR_GONE;
+}
+
+/* False when nobody watches that range now. */
+static bool watched(const char *what, const struct uffd_range *range)
+{
+	int err = ask(range);
+
+	if (err == MONITOR_GONE)
+		set(shared->stop, 1);	/* before its time, if nobody has killed it */
+	else if (err)
+		fail("cannot register %s: %s", what, strerror(-err));
+	return !err;
 }
 
 static char *slot(int area, unsigned int nr)
@@ -665,10 +777,10 @@ static void mismatch(const char *who, int nr, size_t i, unsigned int version)
 {
 	char buf[96];
 
-	fail("%s: area %d page %zu at %p: version %u%s expected, found %s", who, nr, i,
-	     (void *)page(&areas[nr], i), version,
-	     is_zero(nr * PAGES + i, version) ? " (zeros)" : "",
-	     found(page(&areas[nr], i), buf, sizeof(buf)));
+	wrong("%s: area %d page %zu at %p: version %u%s expected, found %s", who, nr, i,
+	      (void *)page(&areas[nr], i), version,
+	      is_zero(nr * PAGES + i, version) ? " (zeros)" : "",
+	      found(page(&areas[nr], i), buf, sizeof(buf)));
 }
 
 /*
@@ -705,9 +817,9 @@ static void check_dirty(const char *who, int nr, size_t i)
 	uint64_t dirty = get(page(a, i)[WORD_DIRTY]);
 
 	if (dirty != a->dirty[i])
-		fail("%s: area %d page %zu at %p: what was written there is lost (%lx, not %lx)",
-		     who, nr, i, (void *)page(a, i), (unsigned long)dirty,
-		     (unsigned long)a->dirty[i]);
+		wrong("%s: area %d page %zu at %p: what was written there is lost (%lx, not %lx)",
+		      who, nr, i, (void *)page(a, i), (unsigned long)dirty,
+		      (unsigned long)a->dirty[i]);
 }
 
 static void check_area(const char *who, int nr)
@@ -788,11 +900,7 @@ static void renew(int nr)
 	range.start = (uintptr_t)a->addr;
 	range.end = range.start + PAGES * psize;
 	range.removed = version;
-	i = ask(&range);
-	if ((int)i > 0)
-		fail("cannot register: %s", strerror(i));
-	if (i)
-		set(shared->stop, 1);
+	watched("an area", &range);
 }
 
 static void remove_range(int owner, int nr, size_t first, size_t n)
@@ -835,10 +943,25 @@ static void check_zeros(const char *what, int nr, char *from, size_t pages,
 	for (i = 0; i < 4; i++) {
 		p = (uint64_t *)(from + rnd(state, pages) * psize);
 		if (get(p[0]) || get(p[1]) || get(p[psize / sizeof(*p) - 1]))
-			fail("area %d: %s at %p must be zeros, found %s", nr, what,
-			     (void *)p, found(p, buf, sizeof(buf)));
+			wrong("area %d: %s at %p must be zeros, found %s", nr, what,
+			      (void *)p, found(p, buf, sizeof(buf)));
 		count(&shared->checks);
 	}
+}
+
+/* What nobody has touched since, and is there all the same, was filled by old books. */
+static void check_left(const char *what, int nr, char *from, size_t pages, uint64_t *state)
+{
+	unsigned char vec[2 * PAGES];
+	size_t i;
+
+	if (mincore(from, pages * psize, vec)) {
+		fail("mincore: %s", strerror(errno));
+		return;
+	}
+	for (i = 0; i < pages; i++)
+		if (vec[i] & 1)
+			check_zeros(what, nr, from + i * psize, 1, state);
 }
 
 /* A child has what its parent had; what it changes then is its own. */
@@ -962,14 +1085,14 @@ static void move_area(int owner, int nr, uint64_t *state)
 	if (onto) {
 		doing(owner, "register", to, NULL, PAGES);
 		map_at(to, PAGES, false);
-		if (ask(&decoy))
-			set(shared->stop, 1);
+		watched("what a move goes onto", &decoy);
 	}
 	doing(owner, what, old, to, len);
 	if (!get(shared->stop) && remap(a, a->len, len, flags, to)) {
 		a->addr = to;
 		a->slot = s;
 		if (flags & MREMAP_DONTUNMAP) {
+			check_left("the old place of a move", nr, old, len, state);
 			check_zeros("the old place of a move", nr, old, len, state);
 			munmap(old, len * psize);
 		}
@@ -1117,6 +1240,7 @@ static void kill_sibling(char *stack, size_t size, uint64_t *state)
 	struct area *a = &areas[SIBLING_AREA];
 	static const char * const name[] = { "killed move", "killed munmap", "killed removal" };
 	enum { MOVE, UNMAP, REMOVE } what = rnd(state, 3);
+	size_t nr_before = 0, nr_after = 0;
 	bool moved, before, after;
 	unsigned int s = (a->slot + 1) % SLOTS;
 	size_t first = 0, n = 0, i;
@@ -1206,33 +1330,40 @@ static void kill_sibling(char *stack, size_t size, uint64_t *state)
 		check_area("after a killed munmap", SIBLING_AREA);
 		goto out;
 	}
-	/* What was written there tells whether a page was removed. */
+	/*
+	 * What was written there tells whether a page was removed; where nothing was,
+	 * the content does, unless it is zeros both before and after.
+	 */
 	for (i = first; i < first + n && !get(shared->stop); i++) {
-		before = a->dirty[i] && get(page(a, i)[WORD_DIRTY]) == a->dirty[i];
-		after = a->dirty[i] && !before;
-		if (get(sibling_call.done) && before)
-			fail("a finished madvise has removed nothing");
-		if (!a->dirty[i]) {
-			/* Nobody knows: the page itself does. */
-			before = is_content(page(a, i), SIBLING_AREA * PAGES + i,
-					    a->version[i]);
-			after = is_content(page(a, i), SIBLING_AREA * PAGES + i,
-					   a->version[i] + 1);
+		const uint64_t id = SIBLING_AREA * PAGES + i;
+
+		if (a->dirty[i]) {
+			before = get(page(a, i)[WORD_DIRTY]) == a->dirty[i];
+			after = !before;
+		} else {
+			before = is_content(page(a, i), id, a->version[i]);
+			after = is_content(page(a, i), id, a->version[i] + 1);
 			if (!before && !after)
 				mismatch("after a killed removal", SIBLING_AREA, i,
 					 a->version[i] + 1);
-			if (before && after)
-				after = false;
 		}
-		if (after) {
-			if (!sibling_call.done && i == first)
-				count(&shared->killed_op_done);
+		nr_before += before && !after;
+		nr_after += after && !before;
+	}
+	if (nr_before && nr_after)
+		wrong("a killed removal: %zu pages are new, %zu as before: half done or not told",
+		      nr_after, nr_before);
+	if (get(sibling_call.done) && nr_before)
+		wrong("a finished madvise has left %zu pages", nr_before);
+	if (nr_after) {
+		if (!sibling_call.done)
+			count(&shared->killed_op_done);
+		for (i = first; i < first + n; i++) {
 			a->version[i]++;
 			a->dirty[i] = 0;
 		}
 	}
-	for (i = 0; i < a->len && !get(shared->stop); i++)
-		check("after a killed removal", SIBLING_AREA, i);
+	check_area("after a killed removal", SIBLING_AREA);
 out:
 	change_end(a);
 	/* Versions for which both answers were right: begin with new ones. */
@@ -1294,7 +1425,9 @@ static int target(void)
 	for (nr = 0; nr < AREAS; nr++)
 		check_area("in the end", nr);
 	n = ask(NULL);
-	if (n > 0)
+	if (n == MONITOR_GONE)
+		fail("the monitor has gone");
+	else if (n)
 		fail("changing: %d although nothing changes", n);
 	return 0;
 }
@@ -1321,7 +1454,7 @@ static pid_t start(int (*run)(void *), void *arg)
 
 struct life {
 	int nr, threads;
-	int sock[2];
+	int sock[2], quit;
 };
 
 static int run_target(void *arg)
@@ -1329,6 +1462,7 @@ static int run_target(void *arg)
 	struct life *l = arg;
 
 	close(l->sock[1]);
+	close(l->quit);
 	sock = l->sock[0];
 	return target();
 }
@@ -1338,6 +1472,7 @@ static int run_monitor(void *arg)
 	struct life *l = arg;
 
 	close(l->sock[0]);
+	quit_fd = l->quit;
 	return watch_target(l->sock[1], l->nr, l->threads);
 }
 
@@ -1403,7 +1538,11 @@ static bool live(int nr, int threads, long long ms, enum ending ending)
 	pid_t target, monitor;
 	siginfo_t info;
 	int status = 0;
+	bool early;
 
+	l.quit = eventfd(0, EFD_CLOEXEC);
+	if (l.quit < 0)
+		ksft_exit_fail_msg("eventfd: %s\n", strerror(errno));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l.sock))
 		ksft_exit_fail_msg("socketpair: %s\n", strerror(errno));
 	shared->stop = 0;
@@ -1424,10 +1563,14 @@ static bool live(int nr, int threads, long long ms, enum ending ending)
 		}
 		memset(&info, 0, sizeof(info));
 		if (waitid(P_PID, target, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid)
-			break;
+			set(shared->stop, 1);
 	}
+	/* Nobody was killed yet.  How it ended says more, if that is wrong. */
+	early = get(shared->stop);
 	if (get(shared->failed))
 		ending = KILL_TARGET;
+	else if (early)
+		ending = IN_ORDER;
 	if (ending == KILL_TARGET)
 		kill(target, SIGKILL);
 	if (ending == KILL_MONITOR) {
@@ -1440,8 +1583,13 @@ static bool live(int nr, int threads, long long ms, enum ending ending)
 	if (ending != KILL_TARGET && status)
 		fail("the target ended with status 0x%x", status);
 	set(shared->quit, 1);
+	if (eventfd_write(l.quit, 1))
+		fail("eventfd: %s", strerror(errno));
+	close(l.quit);
 	if (ending != KILL_MONITOR && ended(monitor, "monitor", &status) && status)
 		fail("the monitor ended with status 0x%x", status);
+	if (early)
+		fail("the life has stopped before its time");
 	return !get(shared->failed);
 }
 
@@ -1453,6 +1601,24 @@ static bool set_yield(const char *value)
 	if (fd >= 0)
 		close(fd);
 	return good;
+}
+
+static char yield_before[2];
+
+static void restore_yield(void)
+{
+	set_yield(yield_before);
+}
+
+/* Whoever has set it finds it again, also when this ends with a failure. */
+static bool save_yield(void)
+{
+	int fd = open(YIELD, O_RDONLY | O_CLOEXEC);
+	bool good = fd >= 0 && read(fd, yield_before, 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return good && !atexit(restore_yield);
 }
 
 static void print_stats(const char *mode)
@@ -1475,6 +1641,37 @@ static void print_stats(const char *mode)
 		       shared->kills, shared->kills_in_op, shared->killed_op_done);
 }
 
+/* A soak in which something never happened has not tested it. */
+static bool covered(const char *mode)
+{
+	const struct uffd_monitor_stats *f = &shared->fill;
+	bool moves = with("move") || with("sibling");
+	const struct {
+		const char *what;
+		unsigned long nr;
+		bool wanted;
+	} all[] = {
+		{ "remove", f->remove, true },
+		{ "remap", f->remap, moves },
+		{ "unmap", f->unmap, moves || with("trunc") || with("renew") },
+		{ "fork", f->fork, with("fork") },
+		{ "fill held in a gap", shared->gaps, with("gap") },
+		{ "fill refused after a gap", shared->gap_eagain, with("gap") },
+		{ "partial fill", f->partial, true },
+		{ "kill in a call", shared->kills_in_op, with("sibling") },
+	};
+	bool good = true;
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (!all[i].wanted || all[i].nr)
+			continue;
+		ksft_print_msg("FAILURE %s: never seen: %s\n", mode, all[i].what);
+		good = false;
+	}
+	return good;
+}
+
 static bool soak(const char *mode, long seconds)
 {
 	long long end = now_ms() + seconds * 1000, left;
@@ -1485,16 +1682,20 @@ static bool soak(const char *mode, long seconds)
 	if (lives < 1)
 		lives = 1;
 	memset(shared, 0, sizeof(*shared));
+	shared->yield = !strcmp(mode, "yield");
 	for (nr = 0; good && nr < lives; nr++) {
 		left = end - now_ms();
 		ending = nr % 2 && nr + 1 < lives && with("kill") ?
 			 (nr % 4 == 1 ? KILL_TARGET : KILL_MONITOR) : IN_ORDER;
-		good = live(nr, 1 + nr % FILLERS, left / (lives - nr), ending);
+		/* All numbers of threads, the most of them first. */
+		good = live(nr, 1 + (FILLERS - 1 + 3 * nr) % FILLERS, left / (lives - nr), ending);
 	}
 	ksft_print_msg("%s: %d lives\n", mode, nr);
 	print_stats(mode);
 	if (!good)
 		print_failure();
+	else if (seconds >= COVER_SECONDS)
+		good = covered(mode);
 	return good;
 }
 
@@ -1576,6 +1777,8 @@ int main(int argc, char **argv)
 	if (getenv("RACE_BYPASS"))
 		switch_off(getenv("RACE_BYPASS"));
 	ksft_set_plan(only ? 2 : 3);
+	if (yield && !save_yield())
+		ksft_exit_fail_msg("%s: %s\n", YIELD, strerror(errno));
 	before = contexts();
 	for (i = 0; i < 2; i++) {
 		if (only && strcmp(only, mode[i]))
@@ -1590,8 +1793,6 @@ int main(int argc, char **argv)
 		ksft_test_result(soak(mode[i], only || !yield ? seconds : seconds / 2),
 				 "soak in mode %s\n", mode[i]);
 	}
-	if (yield)
-		set_yield("0");
 	test_contexts(before);
 	if (ksft_get_fail_cnt())
 		ksft_exit_fail();
