@@ -229,6 +229,18 @@ struct second {
 	struct completion done;
 };
 
+static int second_end(struct second *c)
+{
+	complete(&c->done);
+	set_current_state(TASK_UNINTERRUPTIBLE);
+	while (!kthread_should_stop()) {
+		schedule();
+		set_current_state(TASK_UNINTERRUPTIBLE);
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
 static int second_fn(void *data)
 {
 	struct second *c = data;
@@ -259,14 +271,7 @@ static int second_fn(void *data)
 		c->err = map_changing_wait(c->event) ? 0 : -ENOENT;
 		break;
 	}
-	complete(&c->done);
-	set_current_state(TASK_UNINTERRUPTIBLE);
-	while (!kthread_should_stop()) {
-		schedule();
-		set_current_state(TASK_UNINTERRUPTIBLE);
-	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
+	return second_end(c);
 }
 
 static void second_create(struct kunit *test, struct second *c,
@@ -698,14 +703,7 @@ static int stress_fn(void *data)
 		if (!map_changing_wait(&event))
 			c->err = -ENOENT;
 	}
-	complete(&c->done);
-	set_current_state(TASK_UNINTERRUPTIBLE);
-	while (!kthread_should_stop()) {
-		schedule();
-		set_current_state(TASK_UNINTERRUPTIBLE);
-	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
+	return second_end(c);
 }
 
 static void map_changing_stress(struct kunit *test)
