@@ -31,6 +31,7 @@
  *
  * Lock order: mmap_lock -> fd_wqh.lock -> event_wqh.lock.
  */
+#include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
@@ -286,7 +287,9 @@ bool map_changing_readable(struct userfaultfd_ctx *ctx)
  */
 bool map_changing_refuses(struct userfaultfd_ctx *ctx)
 {
-	return map_changing_pending(ctx) && map_changing_readable(ctx);
+	/* Nearly always the first of the two tells. */
+	return atomic_read(&ctx->mmap_changing) &&
+	       !list_empty_careful(&ctx->events);
 }
 
 /**
