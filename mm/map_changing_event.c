@@ -288,8 +288,7 @@ bool map_changing_readable(struct userfaultfd_ctx *ctx)
 bool map_changing_refuses(struct userfaultfd_ctx *ctx)
 {
 	/* Nearly always the first of the two tells. */
-	return atomic_read(&ctx->mmap_changing) &&
-	       !list_empty_careful(&ctx->events);
+	return atomic_read(&ctx->mmap_changing) && map_changing_readable(ctx);
 }
 
 /**
