@@ -28,51 +28,26 @@
 #define GUARD	"map_changing_lock"
 
 static struct monitored m;
-static struct actor filler;
-static char *src;
-static struct uffdio_copy *copy;
-static bool ok;
-
-/* One check: names itself when it fails. */
-#define check(cond)							\
-do {									\
-	if (!(cond)) {							\
-		ksft_print_msg("%s:%d: %s (errno %d)\n", __func__,	\
-			       __LINE__, #cond, errno);			\
-		ok = false;						\
-	}								\
-} while (0)
+static struct filler filler;
 
 #define refused(session, error, ...)					\
 	(race_command(session, __VA_ARGS__) == -1 && errno == (error))
 
-static void touch_source(void *arg)
-{
-	(void)arg;
-	memset(src, 0x5a, page_size());
-}
-
 static void start(void)
 {
-	src = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	copy = shared_alloc(sizeof(*copy));
 	monitored_start(&m, 4, 0);
-	actor_start(&filler, touch_source, NULL);
+	filler_start(&filler, 1, 0);
 }
 
 static void stop(void)
 {
-	actor_stop(&filler);
+	actor_stop(&filler.actor);
 	monitored_stop(&m);
 }
 
 static void start_fill(void)
 {
-	copy->dst = (uintptr_t)m.area;
-	copy->src = (uintptr_t)src;
-	copy->len = page_size();
-	actor_call(&filler, 0, SYS_ioctl, m.uffd, UFFDIO_COPY, (long)copy);
+	filler_copy(&filler, m.uffd, m.area, 0, 1);
 }
 
 /* Wait for a number in the list of all points, which no session owns. */
@@ -100,7 +75,7 @@ static void set_flag(int *flag)
 static void commands(void)
 {
 	int s = race_session(), other = race_session();
-	pid_t tid = filler.call[0].tid;
+	pid_t tid = filler.actor.call[0].tid;
 
 	check(refused(s, EINVAL, "arm " POINT));
 	check(refused(s, EINVAL, "nonsense " POINT));
@@ -119,10 +94,10 @@ static void commands(void)
 	check(!race_command(s, "wait " POINT " held=1"));
 	check(race_field(s, POINT, "held") == 1);
 	check(race_field(other, POINT, "held") == -1);
-	check(actor_blocked(&filler, 0));
+	check(actor_blocked(&filler.actor, 0));
 	check(!race_command(s, "release " POINT));
-	actor_done(&filler, 0);
-	check(filler.call[0].ret == 0);
+	actor_done(&filler.actor, 0);
+	check(filler.actor.call[0].ret == 0);
 	check(race_field(s, POINT, "released") == 1);
 	check(race_field(s, POINT, "timeouts") == 0);
 	close(other);
@@ -139,7 +114,7 @@ static void filters(void)
 			    m.actor.pid, at + page_size(),
 			    at + 2 * page_size()));
 	start_fill();
-	actor_done(&filler, 0);
+	actor_done(&filler.actor, 0);
 	check(race_field(s, POINT, "hits") == 0);
 	check(!race_command(s, "disarm " POINT));
 
@@ -149,9 +124,9 @@ static void filters(void)
 	start_fill();
 	check(!race_command(s, "wait " POINT " held=1"));
 	close(s);
-	actor_done(&filler, 0);
+	actor_done(&filler.actor, 0);
 	/* It passes the point before it sees that the page is there. */
-	check(filler.call[0].err == EEXIST);
+	check(filler.actor.call[0].err == EEXIST);
 }
 
 static void timeout_releases(void)
@@ -159,9 +134,9 @@ static void timeout_releases(void)
 	int s = race_session();
 
 	check(!race_command(s, "arm " POINT " tid=%d timeout=1",
-			    filler.call[0].tid));
+			    filler.actor.call[0].tid));
 	start_fill();
-	actor_done(&filler, 0);
+	actor_done(&filler.actor, 0);
 	check(race_field(s, POINT, "timeouts") == 1);
 	check(race_field(s, POINT, "released") == 0);
 	close(s);
@@ -185,9 +160,9 @@ static void heir(struct shared *sh, int session, enum heirs who)
 	prctl(PR_SET_PDEATHSIG, 0);
 	set_flag(&sh->heir_ready);
 	if (who == HELD_HEIR) {
-		touch_source(NULL);
+		memset(filler.src, 0x5a, page_size());
 		until_set(&sh->armed);
-		fill(m.uffd, m.area, src, page_size(), NULL);
+		fill(m.uffd, m.area, filler.src, page_size(), NULL);
 		set_flag(&sh->filled);
 	}
 	until_set(&sh->owner_dead);
@@ -200,7 +175,7 @@ static void heir(struct shared *sh, int session, enum heirs who)
 static void owner(struct shared *sh, enum heirs who)
 {
 	int s = race_session();
-	pid_t tid = filler.call[0].tid;
+	pid_t tid = filler.actor.call[0].tid;
 
 	if (who != NO_HEIR) {
 		pid_t pid = race_fork();
@@ -247,7 +222,7 @@ static void owner_killed(enum heirs who)
 	if (who == HELD_HEIR)
 		check(until_set(&sh->filled));
 	else
-		actor_done(&filler, 0);
+		actor_done(&filler.actor, 0);
 	check(race_list_field(POINT, "timeouts") == timeouts);
 
 	if (who != NO_HEIR) {
@@ -279,14 +254,14 @@ static void killed_while_held(void)
 	int s = race_session();
 
 	check(!race_command(s, "arm " POINT " tid=%d timeout=60000",
-			    filler.call[0].tid));
+			    filler.actor.call[0].tid));
 	start_fill();
 	check(!race_command(s, "wait " POINT " held=1"));
-	actor_stop(&filler);
+	actor_stop(&filler.actor);
 	check(race_field(s, POINT, "held") == 0);
 	check(race_field(s, POINT, "timeouts") == 0);
 	check(race_field(s, POINT, "released") == 0);
-	actor_start(&filler, touch_source, NULL);
+	filler_start(&filler, 1, 0);
 	close(s);
 }
 
@@ -372,11 +347,11 @@ int main(void)
 		ksft_exit_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed\n");
 	ksft_set_plan(nr);
 	for (i = 0; i < nr; i++) {
-		ok = true;
+		check_ok = true;
 		start();
 		tests[i].run();
 		stop();
-		if (ok)
+		if (check_ok)
 			ksft_test_result_pass("%s\n", tests[i].name);
 		else
 			ksft_test_result_fail("%s\n", tests[i].name);

@@ -29,6 +29,8 @@
 #define DEBUGFS		"/sys/kernel/debug/"
 #define POINTS_MAX	8
 
+bool check_ok = true;
+
 static const char *test_name;
 static const char *bypass;
 static const char *points[POINTS_MAX];

@@ -51,6 +51,18 @@ pid_t race_fork(void);
 void __noreturn race_broken(const char *fmt, ...) __printf(1, 2);
 void __noreturn race_skip(const char *fmt, ...) __printf(1, 2);
 
+/* For a program of many small tests: one check, which names itself when it fails. */
+extern bool check_ok;
+
+#define check(cond)							\
+do {									\
+	if (!(cond)) {							\
+		ksft_print_msg("%s:%d: %s (errno %d)\n", __func__,	\
+			       __LINE__, #cond, errno);			\
+		check_ok = false;					\
+	}								\
+} while (0)
+
 /* Race points.  Each of them is broken() if the kernel says no. */
 bool race_points_exist(void);
 void race_arm(const char *point, const char *fmt, ...) __printf(2, 3);

@@ -39,17 +39,6 @@
 static struct monitored m;
 static char *src;
 static const char *skip;
-static bool ok;
-
-/* One check: names itself when it fails. */
-#define check(cond)							\
-do {									\
-	if (!(cond)) {							\
-		ksft_print_msg("%s:%d: %s (errno %d)\n", __func__,	\
-			       __LINE__, #cond, errno);			\
-		ok = false;						\
-	}								\
-} while (0)
 
 static const struct {
 	unsigned int event;
@@ -589,15 +578,10 @@ static void shm_remap(void)
 
 static int register_range(const char *start, size_t len)
 {
-	struct uffdio_register reg = {
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-		.range = { .start = (uintptr_t)start, .len = len },
-	};
-
-	return ioctl(m.uffd, UFFDIO_REGISTER, &reg) ? errno : 0;
+	return uffd_register(m.uffd, start, len) ? errno : 0;
 }
 
-/* A segment cannot be registered, so detaching it concerns no monitor. */
+/* One of small pages cannot be registered: detaching it concerns no monitor. */
 static void shm_detach(void)
 {
 	int id = shmget(IPC_PRIVATE, 2 * page_size(), 0600);
@@ -704,7 +688,7 @@ static void read_by_two(void)
 	monitored_start(&m, PAGES, EVENTS);
 	for (i = 0; i < 2; i++)
 		actor_start(&reader[i], NULL, NULL);
-	for (round = 0; round < ROUNDS && ok; round++) {
+	for (round = 0; round < ROUNDS && check_ok; round++) {
 		bool forks = round % 5 == 4;
 
 		pend(&m.actor, 0, forks ? UFFD_EVENT_FORK : UFFD_EVENT_REMOVE);
@@ -954,10 +938,10 @@ int main(void)
 	src = shared_alloc(page_size());
 	memset(src, 0x5a, page_size());
 	for (i = 0; i < nr; i++) {
-		ok = true;
+		check_ok = true;
 		skip = NULL;
 		tests[i].run();
-		if (!ok)
+		if (!check_ok)
 			ksft_test_result_fail("%s\n", tests[i].name);
 		else if (skip)
 			ksft_test_result_skip("%s: %s\n", tests[i].name, skip);

@@ -35,14 +35,7 @@
 #define PAGES	4
 
 static struct monitored m;
-static char *src;
-
-/* In the filler: its source is resident, so that the fill never faults it in. */
-static void touch_source(void *arg)
-{
-	(void)arg;
-	memset(src, 0x5a, PAGES * page_size());
-}
+static struct filler filler;
 
 static void take_event(void)
 {
@@ -53,8 +46,6 @@ static void take_event(void)
 int main(void)
 {
 	struct fill_vs_remove o = { };
-	struct uffdio_copy *copy;
-	struct actor filler;
 	bool event_in_fill;
 	size_t i;
 
@@ -62,22 +53,14 @@ int main(void)
 	if (!race_points_exist())
 		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
 	monitored_start(&m, PAGES, UFFD_FEATURE_EVENT_REMOVE);
-	src = mmap(NULL, PAGES * page_size(), PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (src == MAP_FAILED)
-		race_broken("mmap: %s", strerror(errno));
-	copy = shared_alloc(sizeof(*copy));
-	copy->dst = (uintptr_t)m.area;
-	copy->src = (uintptr_t)src;
-	copy->len = PAGES * page_size();
-	actor_start(&filler, touch_source, NULL);
+	filler_start(&filler, PAGES, 0);
 
 	race_arm("uffd_fill_page", "tid=%d range=%#lx-%#lx timeout=" RACE_HOLD_MS,
-		 filler.call[0].tid, (long)(m.area + page_size()),
+		 filler.actor.call[0].tid, (long)(m.area + page_size()),
 		 (long)(m.area + 2 * page_size()));
 	race_arm("uffd_remove_begin", "tid=%d", m.actor.call[0].tid);
 
-	actor_call(&filler, 0, SYS_ioctl, m.uffd, UFFDIO_COPY, (long)copy);
+	filler_copy(&filler, m.uffd, m.area, 0, PAGES);
 	race_wait("uffd_fill_page", "held=1");
 	if (!page_exists(m.actor.pid, m.area) ||
 	    page_exists(m.actor.pid, m.area + page_size()))
@@ -99,25 +82,23 @@ int main(void)
 	race_release("uffd_fill_page");
 	if (race_point_field("uffd_fill_page", "released") != 1)
 		race_broken("the fill was no longer held");
-	actor_done(&filler, 0);
+	filler_done(&filler);
 	if (!event_in_fill)
 		take_event();
 
-	ksft_print_msg("fill: ret=%ld errno=%d copied=%lld, event %s the fill\n",
-		       filler.call[0].ret, filler.call[0].err,
-		       (long long)copy->copy,
+	ksft_print_msg("event %s the fill\n",
 		       event_in_fill ? "during" : "after");
 	if (m.actor.call[0].ret)
 		race_broken("madvise: %s", strerror(m.actor.call[0].err));
-	if (filler.call[0].ret)
-		race_broken("fill: %s", strerror(filler.call[0].err));
+	if (filler.actor.call[0].ret)
+		race_broken("fill: %s", strerror(filler.actor.call[0].err));
 	/* It came before the removal in every case: the removal did happen. */
 	if (page_exists(m.actor.pid, m.area))
 		race_broken("page 0 was not removed");
 	for (i = 0; i < PAGES; i++)
 		o.stale += page_exists(m.actor.pid, m.area + i * page_size());
 	ksft_print_msg("pages present: %zu of %d\n", o.stale, PAGES);
-	actor_stop(&filler);
+	actor_stop(&filler.actor);
 	monitored_stop(&m);
 	return race_end(fill_vs_remove_damage(&o));
 }
