@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a userfaultfd fill and a page fault cost, in instructions.
+ * What a userfaultfd fill, a page fault and a fork cost, in instructions.
  *
  * Under QEMU's -icount shift=0 the guest's clock goes on by one nanosecond with each
  * instruction, and its time-stamp counter is that clock.  So a count is exact, and on a
@@ -23,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -33,9 +34,11 @@
 #define SIZE_4K		0x1000UL
 #define SIZE_64K	0x10000UL
 #define SIZE_2M		0x200000UL
+#define FORKED		(4 * SIZE_2M)
 
 static int uffd;
-static char *fill_dst, *fill_src, *anon, *shmem;
+static char *fill_dst, *fill_src, *anon, *shmem, *forked;
+static pid_t child;
 
 #ifdef __x86_64__
 static uint64_t ticks(void)
@@ -151,6 +154,50 @@ static void write_shmem(void)
 	__atomic_store_n(shmem, 1, __ATOMIC_RELAXED);
 }
 
+static void end_child(void)
+{
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	child = 0;
+}
+
+static void fork_child(void)
+{
+	child = fork();
+	if (!child)
+		_exit(0);
+}
+
+/* A child's memory is that of this program, and in addition: */
+static void prepare_fork(size_t len)
+{
+	end_child();
+	drop(forked, FORKED);
+	memset(forked, 1, len);
+}
+
+/* nothing; */
+static void fork_none(void)
+{
+	prepare_fork(0);
+}
+
+/* page tables that are full; */
+static void fork_full(void)
+{
+	prepare_fork(FORKED);
+}
+
+/* page tables whose last entry is in use, the slowest to be seen. */
+static void fork_last(void)
+{
+	size_t at;
+
+	prepare_fork(0);
+	for (at = SIZE_2M; at <= FORKED; at += SIZE_2M)
+		forked[at - 1] = 1;
+}
+
 static const struct {
 	const char *name;
 	void (*prepare)(void);
@@ -164,6 +211,9 @@ static const struct {
 	{ "write-fault-anon", drop_anon, write_anon },
 	{ "read-fault-shmem", drop_shmem, read_shmem },
 	{ "write-fault-shmem", drop_shmem, write_shmem },
+	{ "fork-none", fork_none, fork_child },
+	{ "fork-full", fork_full, fork_child },
+	{ "fork-last", fork_last, fork_child },
 };
 
 /* The smallest count of @run, the call and the two readings of the counter included. */
@@ -203,10 +253,10 @@ static char *map(size_t len, int flags, int fd)
 	return p;
 }
 
-/* A mapping whose first 2 MiB are one page table. */
-static char *map_2m(void)
+/* A mapping whose first @len bytes are whole page tables. */
+static char *map_tables(size_t len)
 {
-	char *p = map(2 * SIZE_2M, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	char *p = map(len + SIZE_2M, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
 	return p + (-(uintptr_t)p & (SIZE_2M - 1));
 }
@@ -217,10 +267,13 @@ static void prepare_all(void)
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	int fd;
 
-	fill_src = map_2m();
+	forked = map_tables(FORKED);
+	if (madvise(forked, FORKED, MADV_NOHUGEPAGE))
+		race_broken("MADV_NOHUGEPAGE: %s", strerror(errno));
+	fill_src = map_tables(SIZE_2M);
 	memset(fill_src, 0x5a, SIZE_2M);
-	fill_dst = map_2m();
-	anon = map_2m();
+	fill_dst = map_tables(SIZE_2M);
+	anon = map_tables(SIZE_2M);
 	/* one page, so that a read fault maps no others around it */
 	fd = memfd_create("bench", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, SIZE_4K))
