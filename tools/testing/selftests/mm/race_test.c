@@ -37,6 +37,8 @@ static const char *points[POINTS_MAX];
 static int nr_points;
 static int session = -1;
 static long long deadline;
+static void (*cleanup)(void);
+static pid_t cleanup_pid;
 
 static long long now_ms(void)
 {
@@ -134,6 +136,25 @@ void race_begin(const char *name)
 }
 
 /**
+ * race_cleanup() - what the end of this test has to put back
+ * @put_back: called once, by this process alone, whatever the verdict
+ */
+void race_cleanup(void (*put_back)(void))
+{
+	cleanup = put_back;
+	cleanup_pid = getpid();
+}
+
+static void clean_up(void)
+{
+	void (*put_back)(void) = cleanup;
+
+	cleanup = NULL;
+	if (put_back && cleanup_pid == getpid())
+		put_back();
+}
+
+/**
  * race_end() - print the verdict
  * @signature: the damage that was seen, one word; NULL for none
  *
@@ -146,6 +167,7 @@ int race_end(const char *signature)
 {
 	if (!report_points())
 		race_broken("a point or the guard was not reached, or timed out");
+	clean_up();
 	if (signature) {
 		ksft_print_msg("signature: %s\n", signature);
 		ksft_test_result_fail("%s\n", test_name);
@@ -177,6 +199,7 @@ void race_broken(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
+	clean_up();
 	ksft_print_msg("broken: %s\n", why);
 	if (test_name)
 		ksft_test_result_fail("%s\n", test_name);
@@ -197,6 +220,7 @@ void race_skip(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
+	clean_up();
 	ksft_test_result_skip("%s: %s\n", test_name, why);
 	_exit(KSFT_SKIP);
 }
@@ -550,20 +574,32 @@ static bool read_proc(const struct actor *a, int thread, const char *file,
 	return true;
 }
 
-static bool actor_in_state(struct actor *a, int thread, char state)
+/* As /proc has it; 'X' once it is not there any more, '?' if that cannot be told. */
+static char actor_state(struct actor *a, int thread)
 {
 	char text[512], *p;
 
+	errno = 0;
+	if (!read_proc(a, thread, "stat", text, sizeof(text)))
+		return errno == ENOENT || errno == ESRCH ? 'X' : '?';
+	p = strrchr(text, ')');
+	return p && p[1] == ' ' ? p[2] : '?';
+}
+
+static bool actor_in_call(struct actor *a, int thread)
+{
+	char text[512];
+
+	return read_proc(a, thread, "syscall", text, sizeof(text)) &&
+	       text[0] != 'r' && atol(text) == a->call[thread].nr;
+}
+
+static bool actor_in_state(struct actor *a, int thread, char state)
+{
 	do {
 		if (actor_is_done(a, thread))
 			return false;
-		if (!read_proc(a, thread, "stat", text, sizeof(text)))
-			continue;
-		p = strrchr(text, ')');
-		if (!p || p[1] != ' ' || p[2] != state)
-			continue;
-		if (read_proc(a, thread, "syscall", text, sizeof(text)) &&
-		    text[0] != 'r' && atol(text) == a->call[thread].nr)
+		if (actor_state(a, thread) == state && actor_in_call(a, thread))
 			return true;
 	} while (race_look_again());
 	race_broken("system call %ld of an actor neither blocks nor returns",
@@ -595,6 +631,33 @@ bool actor_blocked(struct actor *a, int thread)
 bool actor_sleeps(struct actor *a, int thread)
 {
 	return actor_in_state(a, thread, 'S');
+}
+
+/**
+ * actor_rests() - wait until a call returns or blocks, or its thread has died of it
+ * @a: the actor
+ * @thread: which thread
+ *
+ * As actor_blocked(), for a kernel that may kill who makes this call: that one thread.
+ * A signal would have killed them all.
+ */
+enum actor_rest actor_rests(struct actor *a, int thread)
+{
+	char state;
+
+	do {
+		if (actor_is_done(a, thread))
+			return ACTOR_DONE;
+		state = actor_state(a, thread);
+		if ((state == 'X' || state == 'Z') && waitpid(a->pid, NULL, WNOHANG))
+			race_broken("an actor is dead");
+		if (state == 'X' || state == 'Z')
+			return ACTOR_GONE;
+		if (state == 'D' && actor_in_call(a, thread))
+			return ACTOR_BLOCKED;
+	} while (race_look_again());
+	race_broken("system call %ld of an actor neither ends nor blocks",
+		    a->call[thread].nr);
 }
 
 /* Memory */

@@ -44,6 +44,7 @@
 /* Verdicts and reasons. */
 void race_begin(const char *name);
 int race_end(const char *signature);
+void race_cleanup(void (*put_back)(void));
 void race_control_open(void);
 int race_time_left(void);
 bool race_look_again(void);
@@ -106,6 +107,10 @@ void actor_done(struct actor *a, int thread);
 bool actor_is_done(struct actor *a, int thread);
 bool actor_blocked(struct actor *a, int thread);
 bool actor_sleeps(struct actor *a, int thread);
+
+enum actor_rest { ACTOR_DONE, ACTOR_BLOCKED, ACTOR_GONE };
+
+enum actor_rest actor_rests(struct actor *a, int thread);
 
 /* The memory of another process. */
 size_t page_size(void);
