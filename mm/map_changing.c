@@ -298,33 +298,22 @@ refused:
 }
 
 /**
- * map_changing_fill_vma() - is this still the mapping that the fill began with?
- * @fill: a fill, begun
- * @vma: where it goes on
+ * __map_changing_fill_vma() - the part that compares
+ * @fill: see map_changing_fill_vma()
+ * @vma: see there
  *
- * A monitor without events is not told that a mapping was replaced.  A fill does not
- * go on in one of another context, or of another kind: the page that it brings along
- * would not fit.
- *
- * Context: the mmap_lock of @vma is held.
- * Return: 0, or -EAGAIN.
+ * Context: see there.
+ * Return: see there.
  */
-int map_changing_fill_vma(struct map_changing_fill *fill,
-			  const struct vm_area_struct *vma)
+int __map_changing_fill_vma(const struct map_changing_fill *fill,
+			    const struct vm_area_struct *vma)
 {
-	unsigned long kind = vma->vm_flags & (VM_SHARED | VM_HUGETLB);
-
-	if (!fill->vma_ctx) {
-		fill->vma_ctx = vma->vm_userfaultfd_ctx.ctx;
-		fill->vm_ops = vma->vm_ops;
-		fill->vm_flags = kind;
-		return 0;
-	}
 	/* As if any mapping would do. */
 	if (race_bypass(uffd_fill_kind))
 		return 0;
 	if (fill->vma_ctx != vma->vm_userfaultfd_ctx.ctx ||
-	    fill->vm_ops != vma->vm_ops || fill->vm_flags != kind)
+	    fill->vm_ops != vma->vm_ops ||
+	    (fill->vm_flags ^ vma->vm_flags) & (VM_SHARED | VM_HUGETLB))
 		return -EAGAIN;
 	return 0;
 }

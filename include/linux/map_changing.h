@@ -3,13 +3,13 @@
 #define _LINUX_MAP_CHANGING_H
 
 #include <linux/list.h>
+#include <linux/mm_types.h>
 #include <linux/types.h>
 #include <linux/userfaultfd.h>
 
 struct file;
 struct seq_file;
 struct userfaultfd_ctx;
-struct vm_area_struct;
 
 #ifdef CONFIG_USERFAULTFD
 
@@ -71,7 +71,7 @@ struct map_changing_file {
  * @yield: map_changing_yield of @ctx, once begun
  * @vma_ctx: context of the mapping that is filled
  * @vm_ops: with @vm_flags: the kind of that mapping
- * @vm_flags: those that make up the kind
+ * @vm_flags: some of which make up the kind
  */
 struct map_changing_fill {
 	struct userfaultfd_ctx *ctx;
@@ -95,8 +95,8 @@ void map_changing_invalidate(struct userfaultfd_ctx *ctx);
 bool map_changing_pending(struct userfaultfd_ctx *ctx);
 
 int map_changing_fill_begin(struct map_changing_fill *fill);
-int map_changing_fill_vma(struct map_changing_fill *fill,
-			  const struct vm_area_struct *vma);
+int __map_changing_fill_vma(const struct map_changing_fill *fill,
+			    const struct vm_area_struct *vma);
 bool __map_changing_fill_valid(const struct map_changing_fill *fill);
 bool __map_changing_fill_contended(const struct map_changing_fill *fill);
 void map_changing_fill_end(const struct map_changing_fill *fill);
@@ -113,14 +113,38 @@ void map_changing_release(struct userfaultfd_ctx *ctx);
 void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx);
 
 /**
+ * map_changing_fill_vma() - is this still the mapping that the fill began with?
+ * @fill: a fill, begun
+ * @vma: where it goes on
+ *
+ * A monitor without events is not told that a mapping was replaced.  A fill does not
+ * go on in one of another context, or of another kind: the page that it brings along
+ * would not fit.
+ *
+ * Context: the mmap_lock of @vma is held.
+ * Return: 0, or -EAGAIN.
+ */
+static inline int map_changing_fill_vma(struct map_changing_fill *fill,
+					const struct vm_area_struct *vma)
+{
+	if (fill->vma_ctx)
+		return __map_changing_fill_vma(fill, vma);
+	fill->vma_ctx = vma->vm_userfaultfd_ctx.ctx;
+	fill->vm_ops = vma->vm_ops;
+	fill->vm_flags = vma->vm_flags;
+	return 0;
+}
+
+/**
  * map_changing_fill_valid() - may this page be installed?
  * @fill: a fill, begun
  *
  * For the yielding mode.  In the default mode nothing can have changed, since the
  * fill holds map_changing_lock.
  *
- * Context: the lock of the page table that gets the page is held, and was taken after
- * the page table, and the page in the page cache, were visible to others.
+ * Context: any, but the answer counts only if the lock of the page table that gets
+ * the page is held, and was taken after the page table, and the page in the page cache,
+ * were visible to others.
  * Return: true, or false if the fill has to end with -EAGAIN.
  */
 static inline bool

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of mm/pgtable_install.c: page tables of an mm that no task runs on.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/sched/mm.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+
+#include <asm/pgalloc.h>
+
+#include "internal.h"
+#include "pgtable_install.h"
+
+/* Far beyond any load: a slow machine does not fail, a lost wake-up does. */
+#define DEADLINE	(60 * HZ)
+#define ADDR		(PMD_SIZE * 3)
+#define ROUNDS		200
+
+/* An mm with the upper levels for one pmd, which is none. */
+struct fixture {
+	struct mm_struct *mm;
+	pgd_t *pgd;
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t *pmd;
+	struct page *page;
+	pgtable_t prealloc;
+};
+
+static int fixture_init(struct kunit *test)
+{
+	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f);
+	test->priv = f;
+	f->mm = mm_alloc();
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->mm);
+	mmap_read_lock(f->mm);
+	f->pgd = pgd_offset(f->mm, ADDR);
+	f->p4d = p4d_alloc(f->mm, f->pgd, ADDR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->p4d);
+	f->pud = pud_alloc(f->mm, f->p4d, ADDR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->pud);
+	f->pmd = pmd_alloc(f->mm, f->pud, ADDR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->pmd);
+	f->page = alloc_page(GFP_KERNEL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->page);
+	return 0;
+}
+
+/* Takes the page table out again; the pmd is none. */
+static void remove_table(struct fixture *f)
+{
+	pgtable_t table = pmd_pgtable(*f->pmd);
+
+	pmd_clear(f->pmd);
+	mm_dec_nr_ptes(f->mm);
+	pte_free(f->mm, table);
+}
+
+static void fixture_exit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	if (!f || !f->mm)
+		return;
+	if (f->prealloc)
+		pte_free(f->mm, f->prealloc);
+	if (f->pmd && !pmd_none(*f->pmd))
+		remove_table(f);
+	if (f->pmd) {
+		pmd_free(f->mm, pmd_offset(f->pud, 0));
+		pud_clear(f->pud);
+		mm_dec_nr_pmds(f->mm);
+	}
+#ifndef __PAGETABLE_PUD_FOLDED
+	if (f->pud) {
+		pud_free(f->mm, pud_offset(f->p4d, 0));
+		p4d_clear(f->p4d);
+		mm_dec_nr_puds(f->mm);
+	}
+#endif
+#ifndef __PAGETABLE_P4D_FOLDED
+	if (f->p4d && !mm_p4d_folded(f->mm)) {
+		p4d_free(f->mm, p4d_offset(f->pgd, 0));
+		pgd_clear(f->pgd);
+	}
+#endif
+	mmap_read_unlock(f->mm);
+	if (f->page)
+		__free_page(f->page);
+	mmput(f->mm);
+}
+
+static pgtable_t new_table(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	f->prealloc = pte_alloc_one(f->mm);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->prealloc);
+	return f->prealloc;
+}
+
+static unsigned long table_bytes(struct fixture *f)
+{
+	return mm_pgtables_bytes(f->mm);
+}
+
+static int install(struct fixture *f, unsigned long addr, pte_t **pte,
+		   spinlock_t **ptl)
+{
+	return pte_install_map_lock(f->mm, f->pmd, addr, &f->prealloc, pte, ptl);
+}
+
+/* What keeps a page table out: each is tried with a table at hand. */
+static void refused(struct kunit *test, pmd_t pmd, int why)
+{
+	struct fixture *f = test->priv;
+	unsigned long bytes = table_bytes(f);
+	pgtable_t table = new_table(test);
+	spinlock_t *ptl;
+	pte_t *pte;
+
+	set_pmd(f->pmd, pmd);
+	KUNIT_EXPECT_EQ(test, pmd_table_check(pmd), why);
+	KUNIT_EXPECT_EQ(test, install(f, ADDR, &pte, &ptl), why);
+	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, table);
+	pmd_install(f->mm, f->pmd, &f->prealloc);
+	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, table);
+	KUNIT_EXPECT_EQ(test, pmd_val(*f->pmd), pmd_val(pmd));
+	KUNIT_EXPECT_EQ(test, table_bytes(f), bytes);
+	pmd_clear(f->pmd);
+
+	/* It is as clean as it was: it can be installed now. */
+	KUNIT_ASSERT_EQ(test, install(f, ADDR, &pte, &ptl), 0);
+	KUNIT_EXPECT_TRUE(test, pte_range_none(pte, 1));
+	pte_unmap_unlock(pte, ptl);
+	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
+}
+
+static void pgtable_install_on_none(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long bytes = table_bytes(f);
+
+	new_table(test);
+	pmd_install(f->mm, f->pmd, &f->prealloc);
+	KUNIT_EXPECT_TRUE(test, !f->prealloc);
+	KUNIT_EXPECT_EQ(test, pmd_table_check(*f->pmd), 0);
+	KUNIT_EXPECT_EQ(test, table_bytes(f) - bytes, PTRS_PER_PTE * sizeof(pte_t));
+	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
+}
+
+static void pgtable_install_on_table(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long bytes;
+	pgtable_t second;
+	spinlock_t *ptl;
+	pte_t *pte;
+	pmd_t pmd;
+
+	new_table(test);
+	pmd_install(f->mm, f->pmd, &f->prealloc);
+	pmd = *f->pmd;
+	bytes = table_bytes(f);
+	second = new_table(test);
+	pmd_install(f->mm, f->pmd, &f->prealloc);
+	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, second);
+	KUNIT_ASSERT_EQ(test, install(f, ADDR + PAGE_SIZE, &pte, &ptl), 0);
+	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, second);
+	KUNIT_EXPECT_FALSE(test, spin_trylock(ptl));
+	KUNIT_EXPECT_PTR_EQ(test, pte, pte_offset_map(f->pmd, ADDR + PAGE_SIZE));
+	pte_unmap(pte);
+	pte_unmap_unlock(pte, ptl);
+	KUNIT_EXPECT_EQ(test, pmd_val(*f->pmd), pmd_val(pmd));
+	KUNIT_EXPECT_EQ(test, table_bytes(f), bytes);
+}
+
+static void pgtable_install_without_table(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	spinlock_t *ptl;
+	pte_t *pte;
+
+	KUNIT_EXPECT_EQ(test, pmd_table_check(*f->pmd), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, install(f, ADDR, &pte, &ptl), -ENOMEM);
+	KUNIT_EXPECT_TRUE(test, pmd_none(*f->pmd));
+}
+
+/* With an entry: a page table is there and locked, and is not empty for long. */
+static void pgtable_install_with_entry(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long addr = ADDR + 7 * PAGE_SIZE;
+	spinlock_t *ptl;
+	pte_t *pte, entry = mk_pte(f->page, PAGE_READONLY);
+
+	new_table(test);
+	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), 0);
+	KUNIT_EXPECT_TRUE(test, !f->prealloc);
+	KUNIT_EXPECT_TRUE(test, pte_none(*pte));
+	set_pte_at(f->mm, addr, pte, entry);
+	pte_unmap_unlock(pte, ptl);
+	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), 0);
+	KUNIT_EXPECT_TRUE(test, pte_same(*pte, entry));
+	pte_clear(f->mm, addr, pte);
+	pte_unmap_unlock(pte, ptl);
+}
+
+static void pgtable_install_bad(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	/* Present, and neither huge nor a page table. */
+	refused(test, pfn_pmd(page_to_pfn(f->page), PAGE_READONLY), -EFAULT);
+}
+
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+static void pgtable_install_huge(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	refused(test, pmd_mkhuge(pfn_pmd(page_to_pfn(f->page), PAGE_READONLY)),
+		-EEXIST);
+}
+#endif
+
+#ifdef CONFIG_ARCH_ENABLE_THP_MIGRATION
+static void pgtable_install_migrating(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	swp_entry_t entry;
+
+	entry = swp_entry(SWP_MIGRATION_READ, page_to_pfn(f->page));
+	refused(test, swp_entry_to_pmd(entry), -EBUSY);
+}
+#endif
+
+static void pgtable_install_range_none(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long addr = ADDR + 9 * PAGE_SIZE, end = ADDR + PMD_SIZE;
+	spinlock_t *ptl;
+	pte_t *pte;
+
+	new_table(test);
+	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), 0);
+	KUNIT_EXPECT_TRUE(test, pte_range_none(pte, PTRS_PER_PTE - 9));
+	set_pte_at(f->mm, addr, pte, mk_pte(f->page, PAGE_READONLY));
+	KUNIT_EXPECT_FALSE(test, pte_range_none(pte, 1));
+	KUNIT_EXPECT_FALSE(test, pte_range_none(pte - 9, 10));
+	KUNIT_EXPECT_TRUE(test, pte_range_none(pte - 9, 9));
+	KUNIT_EXPECT_TRUE(test, pte_range_none(pte + 1, PTRS_PER_PTE - 10));
+	KUNIT_EXPECT_TRUE(test, pte_range_none(pte, 0));
+	pte_unmap_unlock(pte, ptl);
+
+	KUNIT_EXPECT_FALSE(test, pmd_range_none(f->mm, f->pmd, ADDR, end));
+	KUNIT_EXPECT_FALSE(test, pmd_range_none(f->mm, f->pmd, addr, addr + PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, addr));
+	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, addr + PAGE_SIZE, end));
+
+	/* What is not present is not nothing. */
+	pte = pte_offset_map_lock(f->mm, f->pmd, addr, &ptl);
+	set_pte_at(f->mm, addr, pte, swp_entry_to_pte(swp_entry(0, 1)));
+	KUNIT_EXPECT_FALSE(test, pte_range_none(pte, 1));
+	pte_clear(f->mm, addr, pte);
+	pte_unmap_unlock(pte, ptl);
+	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, end));
+}
+
+/* One of two tasks that install a page table and an entry each, many times. */
+struct installer {
+	struct fixture *f;
+	unsigned long addr;
+	struct completion go;
+	struct completion done;
+	pgtable_t table;
+	int err;
+	bool installed;
+	bool stop;
+};
+
+static int installer_thread(void *arg)
+{
+	struct installer *w = arg;
+	spinlock_t *ptl;
+	pte_t *pte;
+
+	for (;;) {
+		wait_for_completion(&w->go);
+		if (w->stop)
+			break;
+		w->err = pte_install_map_lock(w->f->mm, w->f->pmd, w->addr,
+					      &w->table, &pte, &ptl);
+		w->installed = !w->table;
+		if (!w->err) {
+			set_pte_at(w->f->mm, w->addr, pte,
+				   mk_pte(w->f->page, PAGE_READONLY));
+			pte_unmap_unlock(pte, ptl);
+		}
+		complete(&w->done);
+	}
+	complete(&w->done);
+	return 0;
+}
+
+static void pgtable_install_two_installers(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned long bytes = table_bytes(f);
+	struct installer *w[2];
+	struct task_struct *task;
+	spinlock_t *ptl;
+	pte_t *pte;
+	int i, round;
+
+	for (i = 0; i < 2; i++) {
+		w[i] = kunit_kzalloc(test, sizeof(*w[i]), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, w[i]);
+		w[i]->f = f;
+		w[i]->addr = ADDR + i * (PMD_SIZE - PAGE_SIZE);
+		init_completion(&w[i]->go);
+		init_completion(&w[i]->done);
+	}
+	for (i = 0; i < 2; i++) {
+		task = kthread_run(installer_thread, w[i], "installer%d", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	}
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < 2; i++) {
+			w[i]->table = pte_alloc_one(f->mm);
+			KUNIT_EXPECT_TRUE(test, !!w[i]->table);
+		}
+		complete(&w[round & 1]->go);
+		complete(&w[!(round & 1)]->go);
+		for (i = 0; i < 2; i++)
+			KUNIT_ASSERT_TRUE(test, wait_for_completion_timeout(&w[i]->done,
+									    DEADLINE));
+		/* One of them has installed its table, and both are in it. */
+		KUNIT_EXPECT_EQ(test, w[0]->err, 0);
+		KUNIT_EXPECT_EQ(test, w[1]->err, 0);
+		KUNIT_EXPECT_NE(test, w[0]->installed, w[1]->installed);
+		KUNIT_EXPECT_EQ(test, table_bytes(f) - bytes,
+				PTRS_PER_PTE * sizeof(pte_t));
+		for (i = 0; i < 2; i++) {
+			pte = pte_offset_map_lock(f->mm, f->pmd, w[i]->addr, &ptl);
+			KUNIT_EXPECT_FALSE(test, pte_none(*pte));
+			pte_clear(f->mm, w[i]->addr, pte);
+			pte_unmap_unlock(pte, ptl);
+		}
+		/* The other's is as clean as it was, and so is this one now. */
+		KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR,
+						       ADDR + PMD_SIZE));
+		remove_table(f);
+		for (i = 0; i < 2; i++)
+			if (w[i]->table)
+				pte_free(f->mm, w[i]->table);
+	}
+	for (i = 0; i < 2; i++) {
+		w[i]->stop = true;
+		complete(&w[i]->go);
+		wait_for_completion(&w[i]->done);
+	}
+}
+
+static struct kunit_case pgtable_install_cases[] = {
+	KUNIT_CASE(pgtable_install_on_none),
+	KUNIT_CASE(pgtable_install_on_table),
+	KUNIT_CASE(pgtable_install_without_table),
+	KUNIT_CASE(pgtable_install_with_entry),
+	KUNIT_CASE(pgtable_install_bad),
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	KUNIT_CASE(pgtable_install_huge),
+#endif
+#ifdef CONFIG_ARCH_ENABLE_THP_MIGRATION
+	KUNIT_CASE(pgtable_install_migrating),
+#endif
+	KUNIT_CASE(pgtable_install_range_none),
+	KUNIT_CASE(pgtable_install_two_installers),
+	{ }
+};
+
+static struct kunit_suite pgtable_install_suite = {
+	.name = "pgtable_install",
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = pgtable_install_cases,
+};
+
+kunit_test_suite(pgtable_install_suite);
