@@ -78,14 +78,13 @@ static int count_holes(struct xa_state *xas, pgoff_t start)
 
 /*
  * All of them, or none if there is no memory for a node that has gone since the caller
- * has made it.  The i_pages lock is held throughout.
+ * has made it.  @filled is clear.  The i_pages lock is held throughout.
  */
-static bool fill_holes(struct xa_state *xas, pgoff_t start, struct page *hpage)
+static bool fill_holes(struct xa_state *xas, pgoff_t start, struct page *hpage,
+		       unsigned long *filled)
 {
-	DECLARE_BITMAP(filled, HPAGE_PMD_NR);
 	unsigned int i;
 
-	bitmap_zero(filled, HPAGE_PMD_NR);
 	for (i = 0; i < HPAGE_PMD_NR; i++) {
 		xas_set(xas, start + i);
 		if (xas_load(xas))
@@ -126,10 +125,14 @@ undo:
 bool collapse_fill_holes(struct xa_state *xas, struct address_space *mapping,
 			 struct page *hpage, int holes)
 {
+	/* Before i_mmap_rwsem is held, which reclaim takes. */
+	unsigned long *slots = bitmap_zalloc(HPAGE_PMD_NR, GFP_KERNEL);
 	pgoff_t start = hpage->index;
 	bool watched, filled;
 	int found;
 
+	if (!slots)
+		return false;
 	i_mmap_lock_read(mapping);
 	watched = hole_watched(mapping, start);
 	xas_lock_irq(xas);
@@ -141,7 +144,7 @@ bool collapse_fill_holes(struct xa_state *xas, struct address_space *mapping,
 	if (race_bypass(pgtable_hole_late))
 		watched = false;
 	filled = !watched && found == holes && shmem_charge(mapping->host, holes);
-	if (filled && !fill_holes(xas, start, hpage)) {
+	if (filled && !fill_holes(xas, start, hpage, slots)) {
 		/* In this order: else it looks as if pages had been freed. */
 		shmem_uncharge(mapping->host, holes);
 		mapping->nrpages -= holes;
@@ -150,6 +153,7 @@ bool collapse_fill_holes(struct xa_state *xas, struct address_space *mapping,
 	xas_unlock_irq(xas);
 	if (!filled)
 		i_mmap_unlock_read(mapping);
+	bitmap_free(slots);
 	return filled;
 }
 
@@ -158,7 +162,8 @@ bool collapse_fill_holes(struct xa_state *xas, struct address_space *mapping,
  * @xas: in the i_pages of a file in shmem, anywhere
  * @hpage: the huge page that has been taken out again
  *
- * A node goes with its last entry; one that never had any stays for ever.
+ * A node goes with its last entry; one that never had any stays for ever.  Not called if
+ * xas_create_range() itself has failed half-way.
  *
  * Context: the i_pages lock held, the page lock of @hpage too.
  */

@@ -48,7 +48,7 @@
  *
  * Context: as pte_install_map_lock().
  * Return: 0 if there is a page table, this one or another; -ENOMEM if there is
- * nothing and @prealloc is NULL; otherwise as pmd_table_check().
+ * nothing and none to be installed; otherwise as pmd_table_check().
  */
 int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc)
 {

@@ -44,9 +44,9 @@ int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc);
  * @mm: the mm
  * @pmd: of the page table
  * @addr: of the entry that is wanted
- * @prealloc: a page table to be installed if the pmd is empty, clean as
- *	pte_alloc_one() made it, or NULL; NULL when it has been installed, else left
- *	to the caller, clean
+ * @prealloc: where the caller has a page table to be installed if the pmd is empty,
+ *	clean as pte_alloc_one() made it, or NULL; set to NULL when it has been
+ *	installed, else left to the caller, clean
  * @ptep: the entry, when 0 is returned
  * @ptlp: the lock, which is held then
  *
@@ -57,7 +57,7 @@ int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc);
  *
  * Context: mmap_lock of @mm held, for reading at least; the lock of the pmd not.
  * Return: 0, or why there is no page table: -ENOMEM if the pmd is empty and there
- * is no @prealloc, otherwise as pmd_table_check().
+ * is none to be installed, otherwise as pmd_table_check().
  */
 static inline int pte_install_map_lock(struct mm_struct *mm, pmd_t *pmd,
 				       unsigned long addr, pgtable_t *prealloc,
