@@ -46,9 +46,10 @@ int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc);
  * @addr: of the entry that is wanted
  * @prealloc: where the caller has a page table to be installed if the pmd is empty,
  *	clean as pte_alloc_one() made it, or NULL; set to NULL when it has been
- *	installed, else left to the caller, clean
+ *	installed, else left to the caller, clean.  @prealloc itself is NULL if the
+ *	caller has seen a page table, which stays
  * @ptep: the entry, when 0 is returned
- * @ptlp: the lock, which is held then
+ * @ptlp: the lock, which is held then.  Sparse cannot know: tell it, __acquire(ptl)
  *
  * Never allocates and never sleeps, and so may be called under a page lock and in
  * an RCU section.  A page table that is there before is used, whoever has
@@ -63,12 +64,14 @@ static inline int pte_install_map_lock(struct mm_struct *mm, pmd_t *pmd,
 				       unsigned long addr, pgtable_t *prealloc,
 				       pte_t **ptep, spinlock_t **ptlp)
 {
-	int err = pmd_table_check(pmdp_get_lockless(pmd));
+	int err = prealloc ? pmd_table_check(pmdp_get_lockless(pmd)) : 0;
 
 	if (unlikely(err == -ENOMEM))
 		err = pmd_install_table(mm, pmd, prealloc);
-	if (likely(!err))
+	if (likely(!err)) {
 		*ptep = pte_offset_map_lock(mm, pmd, addr, ptlp);
+		__release(*ptlp);
+	}
 	return err;
 }
 

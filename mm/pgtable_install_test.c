@@ -7,6 +7,7 @@
 #include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/mm.h>
@@ -140,6 +141,7 @@ static void refused(struct kunit *test, pmd_t pmd, int why)
 
 	/* It is as clean as it was: it can be installed now. */
 	KUNIT_ASSERT_EQ(test, install(f, ADDR, &pte, &ptl), 0);
+	__acquire(ptl);
 	KUNIT_EXPECT_TRUE(test, pte_range_none(pte, 1));
 	pte_unmap_unlock(pte, ptl);
 	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
@@ -175,8 +177,9 @@ static void pgtable_install_on_table(struct kunit *test)
 	pmd_install(f->mm, f->pmd, &f->prealloc);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, second);
 	KUNIT_ASSERT_EQ(test, install(f, ADDR + PAGE_SIZE, &pte, &ptl), 0);
+	__acquire(ptl);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, second);
-	KUNIT_EXPECT_FALSE(test, spin_trylock(ptl));
+	lockdep_assert_held(ptl);
 	KUNIT_EXPECT_PTR_EQ(test, pte, pte_offset_map(f->pmd, ADDR + PAGE_SIZE));
 	pte_unmap(pte);
 	pte_unmap_unlock(pte, ptl);
@@ -205,11 +208,13 @@ static void pgtable_install_with_entry(struct kunit *test)
 
 	new_table(test);
 	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), 0);
+	__acquire(ptl);
 	KUNIT_EXPECT_TRUE(test, !f->prealloc);
 	KUNIT_EXPECT_TRUE(test, pte_none(*pte));
 	set_pte_at(f->mm, addr, pte, entry);
 	pte_unmap_unlock(pte, ptl);
 	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), 0);
+	__acquire(ptl);
 	KUNIT_EXPECT_TRUE(test, pte_same(*pte, entry));
 	pte_clear(f->mm, addr, pte);
 	pte_unmap_unlock(pte, ptl);
@@ -253,6 +258,7 @@ static void pgtable_install_range_none(struct kunit *test)
 
 	new_table(test);
 	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), 0);
+	__acquire(ptl);
 	KUNIT_EXPECT_TRUE(test, pte_range_none(pte, PTRS_PER_PTE - 9));
 	set_pte_at(f->mm, addr, pte, mk_pte(f->page, PAGE_READONLY));
 	KUNIT_EXPECT_FALSE(test, pte_range_none(pte, 1));
@@ -302,6 +308,7 @@ static int installer_thread(void *arg)
 					      &w->table, &pte, &ptl);
 		w->installed = !w->table;
 		if (!w->err) {
+			__acquire(ptl);
 			set_pte_at(w->f->mm, w->addr, pte,
 				   mk_pte(w->f->page, PAGE_READONLY));
 			pte_unmap_unlock(pte, ptl);
