@@ -34,6 +34,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,11 +116,32 @@ static bool zeropage_killed(int *err)
 	return false;
 }
 
+/* A task that spins has a processor of its own: nobody else waits there to run. */
+static void keep_apart(pid_t spinner, pid_t other)
+{
+	cpu_set_t all, one;
+	int cpu, found = 0;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		race_broken("sched_getaffinity: %s", strerror(errno));
+	for (cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (found++ ? sched_setaffinity(spinner, sizeof(one), &one) :
+		    sched_setaffinity(0, sizeof(one), &one) ||
+		    sched_setaffinity(other, sizeof(one), &one))
+			race_broken("sched_setaffinity: %s", strerror(errno));
+	}
+}
+
 static bool zap(void)
 {
 	char *addr = s->area + 5 * page_size();
 	int err;
 
+	keep_apart(a.call[0].tid, a.call[1].tid);
 	race_arm("pgtable_install", "tid=%d timeout=10000", a.call[0].tid);
 	race_arm("pgtable_installed", "tid=%d timeout=10000", a.call[0].tid);
 	zeropage(addr);
