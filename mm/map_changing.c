@@ -86,7 +86,6 @@
  * of the mapping is neither refused nor waited for because of the mapping's changes,
  * as ever, and never lets others in.
  */
-#include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/map_changing.h>
 #include <linux/mm.h>
@@ -129,7 +128,7 @@ static void map_changing_raise(struct userfaultfd_ctx *ctx)
 	/*
 	 * Fully ordered: after mmap_changing, see [R1] above, and before the
 	 * change.  Pairs with smp_mb__after_spinlock() in
-	 * __map_changing_fill_valid() and smp_rmb() in map_changing_fill_begin().
+	 * __map_changing_fill_valid() and smp_rmb() in map_changing_fill_admit().
 	 */
 	atomic_long_inc_return(&ctx->map_changing_gen);
 }
@@ -262,37 +261,25 @@ static bool map_changing_same(const struct map_changing_fill *fill)
 }
 
 /**
- * map_changing_fill_begin() - may pages be installed now?
- * @fill: the fill: at its begin, and again after each time that it dropped its
- *	locks
+ * __map_changing_fill_begin() - the part that waits, and that compares
+ * @fill: see map_changing_fill_begin()
  *
- * Context: process context, sleeps.  The mmap_lock of fill->ctx->mm is held for
- * reading and stays so until map_changing_fill_end().
- * Return: 0 and map_changing_lock is held for reading; or it is not, and
- * -EAGAIN: a change is pending, or came between: the monitor has to read its
- * events first; -EINTR: killed while waiting for a change to begin.
+ * Context: see there.
+ * Return: see there.
  */
-int map_changing_fill_begin(struct map_changing_fill *fill)
+int __map_changing_fill_begin(struct map_changing_fill *fill)
 {
 	struct userfaultfd_ctx *ctx = fill->ctx;
 	int err = down_read_killable(&ctx->map_changing_lock);
 
 	if (err)
 		return err;
-	if (!fill->begun) {
-		fill->yield = ctx->map_changing_yield;
-		fill->gen = atomic_long_read(&ctx->map_changing_gen);
-		/* [F1] before [F2] above.  Pairs with map_changing_raise(). */
-		smp_rmb();
-	} else if (!map_changing_same(fill)) {
-		goto refused;
+	if (fill->paused) {
+		if (map_changing_same(fill) && !map_changing_pending(ctx))
+			return 0;
+	} else if (map_changing_fill_admit(fill)) {
+		return 0;
 	}
-	if (map_changing_pending(ctx))
-		goto refused;
-	fill->begun = true;
-	return 0;
-
-refused:
 	up_read(&ctx->map_changing_lock);
 	return -EAGAIN;
 }
@@ -338,17 +325,19 @@ bool __map_changing_fill_valid(const struct map_changing_fill *fill)
 /**
  * __map_changing_fill_contended() - the part of the yielding mode
  * @fill: see map_changing_fill_contended()
+ * @vma: see there
  *
  * Context: the locks of the fill are held.
  * Return: see map_changing_fill_contended().
  */
-bool __map_changing_fill_contended(const struct map_changing_fill *fill)
+bool __map_changing_fill_contended(const struct map_changing_fill *fill,
+				   const struct vm_area_struct *vma)
 {
 	const unsigned int seen = UFFD_FEATURE_EVENT_UNMAP |
 				  UFFD_FEATURE_EVENT_REMAP;
 	struct userfaultfd_ctx *ctx = fill->ctx;
 
-	if (fill->vma_ctx != ctx || (ctx->features & seen) != seen)
+	if (vma->vm_userfaultfd_ctx.ctx != ctx || (ctx->features & seen) != seen)
 		return false;
 	/* As in the other mode. */
 	if (race_bypass(map_changing_break))
@@ -359,17 +348,24 @@ bool __map_changing_fill_contended(const struct map_changing_fill *fill)
 }
 
 /**
- * map_changing_fill_end() - no more pages for now
+ * map_changing_fill_pause() - no more pages for now
  * @fill: a fill for which map_changing_fill_begin() returned 0
+ * @vma: the mapping that is filled
  *
- * Also before a fill drops mmap_lock in order to fault in its source or to let
- * others in: it has to ask again afterwards.
+ * Before a fill drops mmap_lock in order to fault in its source or to let others in.
+ * In place of map_changing_fill_end(): map_changing_fill_begin() has to be asked again,
+ * and then map_changing_fill_vma().
  *
- * Context: process context.
+ * Context: process context.  The mmap_lock of @vma is held.
  */
-void map_changing_fill_end(const struct map_changing_fill *fill)
+void map_changing_fill_pause(struct map_changing_fill *fill,
+			     const struct vm_area_struct *vma)
 {
-	up_read(&fill->ctx->map_changing_lock);
+	fill->paused = true;
+	fill->vma_ctx = vma->vm_userfaultfd_ctx.ctx;
+	fill->vm_ops = vma->vm_ops;
+	fill->vm_flags = vma->vm_flags;
+	map_changing_fill_end(fill);
 }
 
 /**

@@ -276,22 +276,6 @@ bool map_changing_readable(struct userfaultfd_ctx *ctx)
 }
 
 /**
- * map_changing_refuses() - will a fill be refused, so that it need not try?
- * @ctx: the userfaultfd context
- *
- * Not because of a change whose event cannot be read yet: it may still fail, and whoever
- * was refused would wait for an event that does not come.
- *
- * Context: any.
- * Return: true if there is an event to be read before a fill can succeed.
- */
-bool map_changing_refuses(struct userfaultfd_ctx *ctx)
-{
-	/* Nearly always the first of the two tells. */
-	return atomic_read(&ctx->mmap_changing) && map_changing_readable(ctx);
-}
-
-/**
  * map_changing_release() - nobody will read events any more
  * @ctx: a userfaultfd context that is marked as released
  *

@@ -49,10 +49,20 @@ static struct userfaultfd_ctx *new_yielding_ctx(struct kunit *test)
 	return ctx;
 }
 
+static struct map_changing_fill new_fill(struct userfaultfd_ctx *ctx)
+{
+	struct map_changing_fill fill;
+
+	/* Whatever the rest is. */
+	memset(&fill, 0xa5, sizeof(fill));
+	map_changing_fill_init(&fill, ctx);
+	return fill;
+}
+
 /* A whole fill; what it was told. */
 static int try_fill(struct userfaultfd_ctx *ctx)
 {
-	struct map_changing_fill fill = { .ctx = ctx };
+	struct map_changing_fill fill = new_fill(ctx);
 	int err = map_changing_fill_begin(&fill);
 
 	if (!err)
@@ -113,9 +123,10 @@ static void map_changing_counts(struct kunit *test)
 static int gap(struct map_changing_fill *fill,
 	       void (*between)(struct userfaultfd_ctx *ctx))
 {
+	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill->ctx };
 	int err;
 
-	map_changing_fill_end(fill);
+	map_changing_fill_pause(fill, &vma);
 	between(fill->ctx);
 	err = map_changing_fill_begin(fill);
 	if (!err)
@@ -141,7 +152,7 @@ static void whole_removal(struct userfaultfd_ctx *ctx)
 
 static void map_changing_sees_whole_change(struct kunit *test)
 {
-	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+	struct map_changing_fill fill = new_fill(new_ctx(test));
 
 	/* One before the fill begins does not matter. */
 	whole_change(fill.ctx);
@@ -158,13 +169,13 @@ static void map_changing_sees_whole_change(struct kunit *test)
 
 static void map_changing_sees_unregister(struct kunit *test)
 {
-	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+	struct map_changing_fill fill = new_fill(new_ctx(test));
 
 	/* In the default mode such fills go on. */
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	KUNIT_EXPECT_EQ(test, gap(&fill, map_changing_invalidate), 0);
 
-	fill = (struct map_changing_fill){ .ctx = new_yielding_ctx(test) };
+	fill = new_fill(new_yielding_ctx(test));
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	KUNIT_EXPECT_EQ(test, gap(&fill, map_changing_invalidate), -EAGAIN);
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(fill.ctx));
@@ -172,7 +183,7 @@ static void map_changing_sees_unregister(struct kunit *test)
 
 static void map_changing_validates_page(struct kunit *test)
 {
-	struct map_changing_fill fill = { .ctx = new_yielding_ctx(test) };
+	struct map_changing_fill fill = new_fill(new_yielding_ctx(test));
 
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	KUNIT_EXPECT_TRUE(test, map_changing_fill_valid(&fill));
@@ -185,7 +196,7 @@ static void map_changing_validates_page(struct kunit *test)
 	map_changing_fill_end(&fill);
 	KUNIT_EXPECT_EQ(test, try_fill(fill.ctx), 0);
 
-	fill = (struct map_changing_fill){ .ctx = new_yielding_ctx(test) };
+	fill = new_fill(new_yielding_ctx(test));
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	KUNIT_EXPECT_EQ(test, gap(&fill, whole_removal), -EAGAIN);
 }
@@ -193,12 +204,16 @@ static void map_changing_validates_page(struct kunit *test)
 static void map_changing_knows_mapping(struct kunit *test)
 {
 	static const struct vm_operations_struct ops, other_ops;
-	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+	struct map_changing_fill fill = new_fill(new_ctx(test));
 	struct vm_area_struct vma = {
 		.vm_ops = &ops,
 		.vm_userfaultfd_ctx.ctx = fill.ctx,
 	};
 
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
+	map_changing_fill_pause(&fill, &vma);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&fill.ctx->map_changing_lock));
 	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
 	vma.vm_flags |= VM_LOCKED;
 	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
@@ -293,7 +308,7 @@ static bool second_done(struct second *c)
 
 static void map_changing_fills_share(struct kunit *test)
 {
-	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+	struct map_changing_fill fill = new_fill(new_ctx(test));
 	struct second c;
 
 	second_create(test, &c, fill.ctx, FILL);
@@ -324,6 +339,39 @@ static void change_blocked(struct kunit *test, struct second *c,
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
 }
 
+/* A fill waits for a change to begin, and is then refused, or was killed. */
+static void map_changing_fill_waits(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	unsigned long end = jiffies + DEADLINE;
+	struct second c;
+
+	down_write(&ctx->map_changing_lock);
+	second_create(test, &c, ctx, FILL);
+	wake_up_process(c.task);
+	while (!rwsem_is_contended(&ctx->map_changing_lock) &&
+	       time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_TRUE(test, rwsem_is_contended(&ctx->map_changing_lock));
+	KUNIT_EXPECT_FALSE(test, completion_done(&c.done));
+	atomic_inc(&ctx->mmap_changing);
+	up_write(&ctx->map_changing_lock);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_EQ(test, c.err, -EAGAIN);
+	kthread_stop(c.task);
+	map_changing_end(ctx);
+
+	down_write(&ctx->map_changing_lock);
+	second_create(test, &c, ctx, FILL);
+	c.killed = true;
+	wake_up_process(c.task);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_EQ(test, c.err, -EINTR);
+	kthread_stop(c.task);
+	up_write(&ctx->map_changing_lock);
+	KUNIT_EXPECT_EQ(test, try_fill(ctx), 0);
+}
+
 static void map_changing_waits_for_fill(struct kunit *test)
 {
 	/* In yielding mode only a removal of what is validated does not. */
@@ -344,7 +392,7 @@ static void map_changing_waits_for_fill(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(waits); i++) {
 		struct userfaultfd_ctx *ctx = ctxs[waits[i].yield];
-		struct map_changing_fill fill = { .ctx = ctx };
+		struct map_changing_fill fill = new_fill(ctx);
 
 		change_blocked(test, &c, &fill, waits[i].act);
 		map_changing_fill_end(&fill);
@@ -359,7 +407,7 @@ static void map_changing_waits_for_fill(struct kunit *test)
 
 static void map_changing_killed_waiter(struct kunit *test)
 {
-	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+	struct map_changing_fill fill = new_fill(new_ctx(test));
 	struct second c;
 
 	change_blocked(test, &c, &fill, REMOVAL);
@@ -385,24 +433,25 @@ static void map_changing_killed_waiter(struct kunit *test)
 /* A fill that others wait for lets them in, where every change is seen. */
 static void map_changing_contended(struct kunit *test)
 {
-	struct map_changing_fill fill = { .ctx = new_yielding_ctx(test) };
+	struct map_changing_fill fill = new_fill(new_yielding_ctx(test));
 	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill.ctx };
 	struct userfaultfd_ctx *ctx = fill.ctx;
 	struct second c;
 
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
+	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
+	map_changing_fill_pause(&fill, &vma);
 	change_blocked(test, &c, &fill, REMOVAL);
-	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill));
+	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill, &vma));
 	ctx->features = UFFD_FEATURE_EVENT_UNMAP;
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
 	ctx->features |= UFFD_FEATURE_EVENT_REMAP;
-	fill.vma_ctx = new_ctx(test);
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
-	fill.vma_ctx = ctx;
+	vma.vm_userfaultfd_ctx.ctx = new_ctx(test);
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
+	vma.vm_userfaultfd_ctx.ctx = ctx;
 	fill.yield = false;
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
-	map_changing_fill_end(&fill);
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
+	map_changing_fill_pause(&fill, &vma);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	/* And then it must not go on. */
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), -EAGAIN);
@@ -412,21 +461,21 @@ static void map_changing_contended(struct kunit *test)
 
 static void map_changing_mmap_contended(struct kunit *test)
 {
-	struct map_changing_fill fill = { .ctx = new_yielding_ctx(test) };
+	struct map_changing_fill fill = new_fill(new_yielding_ctx(test));
 	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill.ctx };
 	unsigned long end = jiffies + DEADLINE;
 	struct second c;
 
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
 	second_create(test, &c, fill.ctx, MMAP_WRITE);
 	mmap_read_lock(fill.ctx->mm);
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill));
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
 	wake_up_process(c.task);
-	while (!map_changing_fill_contended(&fill) && time_before(jiffies, end))
+	while (!map_changing_fill_contended(&fill, &vma) &&
+	       time_before(jiffies, end))
 		schedule_timeout_uninterruptible(1);
-	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill));
-	map_changing_fill_end(&fill);
+	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill, &vma));
+	map_changing_fill_pause(&fill, &vma);
 	mmap_read_unlock(fill.ctx->mm);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	/* Nothing of ours has changed: it goes on. */
@@ -708,7 +757,7 @@ static int stress_fn(void *data)
 
 static void map_changing_stress(struct kunit *test)
 {
-	struct map_changing_fill fill = { .ctx = new_ctx(test) };
+	struct map_changing_fill fill = new_fill(new_ctx(test));
 	struct userfaultfd_ctx *ctx = fill.ctx;
 	unsigned long end = jiffies + DEADLINE;
 	struct second c[STRESS_TASKS] = { };
@@ -726,7 +775,7 @@ static void map_changing_stress(struct kunit *test)
 		struct map_changing_event *event;
 
 		/* Events are queued after their changes have begun. */
-		fill = (struct map_changing_fill){ .ctx = ctx };
+		fill = new_fill(ctx);
 		if (!map_changing_fill_begin(&fill)) {
 			wrong += map_changing_readable(ctx);
 			map_changing_fill_end(&fill);
@@ -765,6 +814,7 @@ static struct kunit_case map_changing_cases[] = {
 	KUNIT_CASE(map_changing_validates_page),
 	KUNIT_CASE(map_changing_knows_mapping),
 	KUNIT_CASE(map_changing_fills_share),
+	KUNIT_CASE(map_changing_fill_waits),
 	KUNIT_CASE(map_changing_waits_for_fill),
 	KUNIT_CASE(map_changing_killed_waiter),
 	KUNIT_CASE(map_changing_contended),

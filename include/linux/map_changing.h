@@ -2,14 +2,19 @@
 #ifndef _LINUX_MAP_CHANGING_H
 #define _LINUX_MAP_CHANGING_H
 
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/mm_types.h>
+#include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/userfaultfd.h>
+#include <linux/userfaultfd_k.h>
 
 struct file;
 struct seq_file;
-struct userfaultfd_ctx;
 
 #ifdef CONFIG_USERFAULTFD
 
@@ -65,19 +70,19 @@ struct map_changing_file {
 
 /**
  * struct map_changing_fill - one fill, from its first page to its last
- * @ctx: context of the monitor that fills; set by the caller, the rest is zero
- * @gen: map_changing_gen when the fill was admitted
- * @begun: it was
- * @yield: map_changing_yield of @ctx, once begun
- * @vma_ctx: context of the mapping that is filled
+ * @ctx: context of the monitor that fills
+ * @paused: the fill has dropped its locks at least once
+ * @yield: map_changing_yield of @ctx, once the fill was admitted
+ * @gen: map_changing_gen when it was
+ * @vma_ctx: once paused: context of the mapping that is filled
  * @vm_ops: with @vm_flags: the kind of that mapping
  * @vm_flags: some of which make up the kind
  */
 struct map_changing_fill {
 	struct userfaultfd_ctx *ctx;
-	unsigned long gen;
-	bool begun;
+	bool paused;
 	bool yield;
+	unsigned long gen;
 	struct userfaultfd_ctx *vma_ctx;
 	const void *vm_ops;
 	unsigned long vm_flags;
@@ -94,12 +99,14 @@ void map_changing_destroy(struct userfaultfd_ctx *ctx);
 void map_changing_invalidate(struct userfaultfd_ctx *ctx);
 bool map_changing_pending(struct userfaultfd_ctx *ctx);
 
-int map_changing_fill_begin(struct map_changing_fill *fill);
+int __map_changing_fill_begin(struct map_changing_fill *fill);
 int __map_changing_fill_vma(const struct map_changing_fill *fill,
 			    const struct vm_area_struct *vma);
 bool __map_changing_fill_valid(const struct map_changing_fill *fill);
-bool __map_changing_fill_contended(const struct map_changing_fill *fill);
-void map_changing_fill_end(const struct map_changing_fill *fill);
+bool __map_changing_fill_contended(const struct map_changing_fill *fill,
+				   const struct vm_area_struct *vma);
+void map_changing_fill_pause(struct map_changing_fill *fill,
+			     const struct vm_area_struct *vma);
 
 void map_changing_post(struct map_changing_event *event);
 bool map_changing_wait(struct map_changing_event *event);
@@ -108,13 +115,90 @@ void map_changing_ack(struct map_changing_event *event);
 int map_changing_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *buf,
 		      struct map_changing_file *file);
 bool map_changing_readable(struct userfaultfd_ctx *ctx);
-bool map_changing_refuses(struct userfaultfd_ctx *ctx);
 void map_changing_release(struct userfaultfd_ctx *ctx);
 void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx);
 
 /**
- * map_changing_fill_vma() - is this still the mapping that the fill began with?
- * @fill: a fill, begun
+ * map_changing_refuses() - will a fill be refused, so that it need not try?
+ * @ctx: the userfaultfd context
+ *
+ * Not because of a change whose event cannot be read yet: it may still fail, and whoever
+ * was refused would wait for an event that does not come.
+ *
+ * Context: any.
+ * Return: true if there is an event to be read before a fill can succeed.
+ */
+static inline bool map_changing_refuses(struct userfaultfd_ctx *ctx)
+{
+	/* Nearly always the first of the two tells. */
+	return atomic_read(&ctx->mmap_changing) && map_changing_readable(ctx);
+}
+
+/**
+ * map_changing_fill_init() - a fill that has not begun
+ * @fill: to be set up; only what is read before the fill is admitted or paused
+ * @ctx: context of the monitor that fills
+ */
+static inline void map_changing_fill_init(struct map_changing_fill *fill,
+					  struct userfaultfd_ctx *ctx)
+{
+	fill->ctx = ctx;
+	fill->paused = false;
+}
+
+/* map_changing_lock is held for reading, and this is the first time. */
+static inline bool map_changing_fill_admit(struct map_changing_fill *fill)
+{
+	struct userfaultfd_ctx *ctx = fill->ctx;
+
+	fill->yield = ctx->map_changing_yield;
+	fill->gen = atomic_long_read(&ctx->map_changing_gen);
+	/* [F1] before [F2] in mm/map_changing.c.  Pairs with map_changing_raise(). */
+	smp_rmb();
+	return !atomic_read(&ctx->mmap_changing);
+}
+
+/**
+ * map_changing_fill_begin() - may pages be installed now?
+ * @fill: the fill: at its begin, and again after each map_changing_fill_pause()
+ *
+ * A page is filled in some two thousand instructions, so the usual case is inline:
+ * nobody waits for the lock, and it is the first time.
+ *
+ * Context: process context, sleeps.  The mmap_lock of fill->ctx->mm is held for
+ * reading and stays so until map_changing_fill_end().
+ * Return: 0 and map_changing_lock is held for reading; or it is not, and
+ * -EAGAIN: a change is pending, or came between: the monitor has to read its
+ * events first; -EINTR: killed while waiting for a change to begin.
+ */
+static inline int map_changing_fill_begin(struct map_changing_fill *fill)
+{
+	struct rw_semaphore *lock = &fill->ctx->map_changing_lock;
+
+	/* A trylock alone would hide the order of the locks from lockdep. */
+	might_lock_read(lock);
+	if (unlikely(fill->paused) || unlikely(!down_read_trylock(lock)))
+		return __map_changing_fill_begin(fill);
+	if (likely(map_changing_fill_admit(fill)))
+		return 0;
+	up_read(lock);
+	return -EAGAIN;
+}
+
+/**
+ * map_changing_fill_end() - no more pages
+ * @fill: a fill for which map_changing_fill_begin() returned 0
+ *
+ * Context: process context.
+ */
+static inline void map_changing_fill_end(const struct map_changing_fill *fill)
+{
+	up_read(&fill->ctx->map_changing_lock);
+}
+
+/**
+ * map_changing_fill_vma() - is this still the mapping that was filled before?
+ * @fill: a fill, admitted
  * @vma: where it goes on
  *
  * A monitor without events is not told that a mapping was replaced.  A fill does not
@@ -124,20 +208,15 @@ void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx);
  * Context: the mmap_lock of @vma is held.
  * Return: 0, or -EAGAIN.
  */
-static inline int map_changing_fill_vma(struct map_changing_fill *fill,
+static inline int map_changing_fill_vma(const struct map_changing_fill *fill,
 					const struct vm_area_struct *vma)
 {
-	if (fill->vma_ctx)
-		return __map_changing_fill_vma(fill, vma);
-	fill->vma_ctx = vma->vm_userfaultfd_ctx.ctx;
-	fill->vm_ops = vma->vm_ops;
-	fill->vm_flags = vma->vm_flags;
-	return 0;
+	return unlikely(fill->paused) ? __map_changing_fill_vma(fill, vma) : 0;
 }
 
 /**
  * map_changing_fill_valid() - may this page be installed?
- * @fill: a fill, begun
+ * @fill: a fill, admitted
  *
  * For the yielding mode.  In the default mode nothing can have changed, since the
  * fill holds map_changing_lock.
@@ -155,18 +234,20 @@ map_changing_fill_valid(const struct map_changing_fill *fill)
 
 /**
  * map_changing_fill_contended() - shall this fill let others in?
- * @fill: a fill, begun, that has installed at least one page since
+ * @fill: a fill, admitted, that has installed at least one page since
+ * @vma: the mapping that is filled
  *
- * If so it drops its locks and asks map_changing_fill_begin() again.
+ * If so it calls map_changing_fill_pause(), drops its locks and begins again.
  *
  * Context: the locks of the fill are held.
  * Return: true if somebody waits for one of them, in yielding mode, and the fill will
  * see it if another mapping takes the place of this one.
  */
 static inline bool
-map_changing_fill_contended(const struct map_changing_fill *fill)
+map_changing_fill_contended(const struct map_changing_fill *fill,
+			    const struct vm_area_struct *vma)
 {
-	return fill->yield && __map_changing_fill_contended(fill);
+	return fill->yield && __map_changing_fill_contended(fill, vma);
 }
 
 #else /* !CONFIG_USERFAULTFD */
