@@ -5,7 +5,7 @@
 # Help comes out of the lines below: `target: ## text` and `# VARIABLE=default text`.
 # BASE=5.10           the base, a directory of patches/
 # ARCH=x86_64         the architecture of the VM, a file of vm/arch/
-# FLAVOUR=default     the kernels' configuration: default, debug; make bench has its own
+# FLAVOUR=default     the kernels' configuration: default, debug, deposit; make bench has its own
 # RACE=               this race alone, and its rows of the table
 # ITERATIONS=20       how often each race is run in each column (make test: 3)
 # MINUTES=10          of make soak: how long

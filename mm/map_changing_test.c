@@ -173,10 +173,12 @@ static void map_changing_sees_unregister(struct kunit *test)
 
 	/* In the default mode such fills go on. */
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_FALSE(test, fill.yield);
 	KUNIT_EXPECT_EQ(test, gap(&fill, map_changing_invalidate), 0);
 
 	fill = new_fill(new_yielding_ctx(test));
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_TRUE(test, fill.yield);
 	KUNIT_EXPECT_EQ(test, gap(&fill, map_changing_invalidate), -EAGAIN);
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(fill.ctx));
 }
@@ -339,21 +341,29 @@ static void change_blocked(struct kunit *test, struct second *c,
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
 }
 
-/* A fill waits for a change to begin, and is then refused, or was killed. */
-static void map_changing_fill_waits(struct kunit *test)
+/* Start a fill while a change begins, and see it wait. */
+static void fill_blocked(struct kunit *test, struct second *c,
+			 struct userfaultfd_ctx *ctx)
 {
-	struct userfaultfd_ctx *ctx = new_ctx(test);
 	unsigned long end = jiffies + DEADLINE;
-	struct second c;
 
+	second_create(test, c, ctx, FILL);
 	down_write(&ctx->map_changing_lock);
-	second_create(test, &c, ctx, FILL);
-	wake_up_process(c.task);
+	wake_up_process(c->task);
 	while (!rwsem_is_contended(&ctx->map_changing_lock) &&
 	       time_before(jiffies, end))
 		schedule_timeout_uninterruptible(1);
 	KUNIT_EXPECT_TRUE(test, rwsem_is_contended(&ctx->map_changing_lock));
-	KUNIT_EXPECT_FALSE(test, completion_done(&c.done));
+	KUNIT_EXPECT_FALSE(test, completion_done(&c->done));
+}
+
+/* A fill that waits for a change to begin is then refused, or admitted, or killed. */
+static void map_changing_fill_waits(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct second c;
+
+	fill_blocked(test, &c, ctx);
 	atomic_inc(&ctx->mmap_changing);
 	up_write(&ctx->map_changing_lock);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
@@ -361,14 +371,20 @@ static void map_changing_fill_waits(struct kunit *test)
 	kthread_stop(c.task);
 	map_changing_end(ctx);
 
-	down_write(&ctx->map_changing_lock);
-	second_create(test, &c, ctx, FILL);
-	c.killed = true;
-	wake_up_process(c.task);
+	/* The change was given up. */
+	fill_blocked(test, &c, ctx);
+	up_write(&ctx->map_changing_lock);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_EQ(test, c.err, 0);
+	kthread_stop(c.task);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&ctx->map_changing_lock));
+
+	fill_blocked(test, &c, ctx);
+	send_sig(SIGKILL, c.task, 1);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, -EINTR);
-	kthread_stop(c.task);
 	up_write(&ctx->map_changing_lock);
+	kthread_stop(c.task);
 	KUNIT_EXPECT_EQ(test, try_fill(ctx), 0);
 }
 

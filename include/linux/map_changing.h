@@ -163,10 +163,10 @@ static inline bool map_changing_fill_admit(struct map_changing_fill *fill)
  * @fill: the fill: at its begin, and again after each map_changing_fill_pause()
  *
  * A page is filled in some two thousand instructions, so the usual case is inline:
- * nobody waits for the lock, and it is the first time.
+ * no change holds the lock or waits for it, and it is the first time.
  *
  * Context: process context, sleeps.  The mmap_lock of fill->ctx->mm is held for
- * reading and stays so until map_changing_fill_end().
+ * reading and stays so until map_changing_fill_end() or map_changing_fill_pause().
  * Return: 0 and map_changing_lock is held for reading; or it is not, and
  * -EAGAIN: a change is pending, or came between: the monitor has to read its
  * events first; -EINTR: killed while waiting for a change to begin.

@@ -27,7 +27,7 @@
  *
  *	fill()
  *	  sample, changing?		map_changing_fill_begin()
- *	  gap, moved?, changing?	map_changing_fill_end(), _begin() again
+ *	  gap, moved?, changing?	map_changing_fill_pause(), _begin() again
  *	  pmd = 1			__pte_alloc()
  *	  lock				pte_offset_map_lock()
  *	  mb(), generation == sample?	map_changing_fill_valid(); smp_mb__after_spinlock()
@@ -45,7 +45,7 @@
  * Fully ordered atomics and mb() do; relaxed atomics are stores.  That is weaker than TSO,
  * but it is not the LKMM: no loads out of order, no store that some CPUs see earlier than
  * others, no compiler.  SAMPLE_LATE shows what two loads in the wrong order would do, that
- * is without the smp_rmb() of map_changing_fill_begin().
+ * is without the smp_rmb() of map_changing_fill_admit().
  *
  * Variants, by -D.  With one of these the code is wrong, "stale" must fail:
  *	NO_BARRIER_FILL		no smp_mb__after_spinlock()
