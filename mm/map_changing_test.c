@@ -322,39 +322,37 @@ static void map_changing_fills_share(struct kunit *test)
 	kthread_stop(c.task);
 }
 
+/* Start the second task, and see it wait for map_changing_lock. */
+static void second_waits(struct kunit *test, struct second *c)
+{
+	struct rw_semaphore *lock = &c->ctx->map_changing_lock;
+	unsigned long end = jiffies + DEADLINE;
+
+	wake_up_process(c->task);
+	while (!rwsem_is_contended(lock) && time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_TRUE(test, rwsem_is_contended(lock));
+	KUNIT_EXPECT_FALSE(test, completion_done(&c->done));
+}
+
 /* Start a change while a fill runs, and see it wait. */
 static void change_blocked(struct kunit *test, struct second *c,
 			   struct map_changing_fill *fill, enum act act)
 {
-	struct userfaultfd_ctx *ctx = fill->ctx;
-	unsigned long end = jiffies + DEADLINE;
-
-	second_create(test, c, ctx, act);
+	second_create(test, c, fill->ctx, act);
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(fill), 0);
-	wake_up_process(c->task);
-	while (!rwsem_is_contended(&ctx->map_changing_lock) &&
-	       time_before(jiffies, end))
-		schedule_timeout_uninterruptible(1);
-	KUNIT_EXPECT_TRUE(test, rwsem_is_contended(&ctx->map_changing_lock));
-	KUNIT_EXPECT_FALSE(test, completion_done(&c->done));
+	second_waits(test, c);
 	/* Not yet: the fill was admitted by a map without changes. */
-	KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
+	KUNIT_EXPECT_FALSE(test, map_changing_pending(fill->ctx));
 }
 
 /* Start a fill while a change begins, and see it wait. */
 static void fill_blocked(struct kunit *test, struct second *c,
 			 struct userfaultfd_ctx *ctx)
 {
-	unsigned long end = jiffies + DEADLINE;
-
 	second_create(test, c, ctx, FILL);
 	down_write(&ctx->map_changing_lock);
-	wake_up_process(c->task);
-	while (!rwsem_is_contended(&ctx->map_changing_lock) &&
-	       time_before(jiffies, end))
-		schedule_timeout_uninterruptible(1);
-	KUNIT_EXPECT_TRUE(test, rwsem_is_contended(&ctx->map_changing_lock));
-	KUNIT_EXPECT_FALSE(test, completion_done(&c->done));
+	second_waits(test, c);
 }
 
 /* A fill that waits for a change to begin is then refused, or admitted, or killed. */
