@@ -237,19 +237,6 @@ void map_changing_invalidate(struct userfaultfd_ctx *ctx)
 		atomic_long_inc_return(&ctx->map_changing_gen);
 }
 
-/**
- * map_changing_pending() - has a change begun of which the monitor has not read?
- * @ctx: the userfaultfd context
- *
- * Context: any.
- * Return: an answer that is no more than a hint, unless map_changing_lock is held:
- * then none begins, but for removals in yielding mode.
- */
-bool map_changing_pending(struct userfaultfd_ctx *ctx)
-{
-	return atomic_read(&ctx->mmap_changing);
-}
-
 /* No change has begun since the fill was admitted. */
 static bool map_changing_same(const struct map_changing_fill *fill)
 {

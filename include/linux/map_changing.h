@@ -97,7 +97,6 @@ int map_changing_begin_removal(struct userfaultfd_ctx *ctx, bool validated);
 void map_changing_end(struct userfaultfd_ctx *ctx);
 void map_changing_destroy(struct userfaultfd_ctx *ctx);
 void map_changing_invalidate(struct userfaultfd_ctx *ctx);
-bool map_changing_pending(struct userfaultfd_ctx *ctx);
 
 int __map_changing_fill_begin(struct map_changing_fill *fill);
 int __map_changing_fill_vma(const struct map_changing_fill *fill,
@@ -119,6 +118,19 @@ void map_changing_release(struct userfaultfd_ctx *ctx);
 void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx);
 
 /**
+ * map_changing_pending() - has a change begun of which the monitor has not read?
+ * @ctx: the userfaultfd context
+ *
+ * Context: any.
+ * Return: an answer that is no more than a hint, unless map_changing_lock is held:
+ * then none begins, but for removals in yielding mode.
+ */
+static inline bool map_changing_pending(const struct userfaultfd_ctx *ctx)
+{
+	return atomic_read(&ctx->mmap_changing);
+}
+
+/**
  * map_changing_refuses() - will a fill be refused, so that it need not try?
  * @ctx: the userfaultfd context
  *
@@ -131,7 +143,7 @@ void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx);
 static inline bool map_changing_refuses(struct userfaultfd_ctx *ctx)
 {
 	/* Nearly always the first of the two tells. */
-	return atomic_read(&ctx->mmap_changing) && map_changing_readable(ctx);
+	return map_changing_pending(ctx) && map_changing_readable(ctx);
 }
 
 /**
@@ -155,7 +167,7 @@ static inline bool map_changing_fill_admit(struct map_changing_fill *fill)
 	fill->gen = atomic_long_read(&ctx->map_changing_gen);
 	/* [F1] before [F2] in mm/map_changing.c.  Pairs with map_changing_raise(). */
 	smp_rmb();
-	return !atomic_read(&ctx->mmap_changing);
+	return !map_changing_pending(ctx);
 }
 
 /**
