@@ -14,7 +14,7 @@
  *	map_changing_lock	W: both go up
  *				R: a fill, from its test of them to the last page
  *				that it installs
- *	map_changing_yield	the mode, see below; never changes
+ *	map_changing_yield	the mode, see below; fixed before UFFDIO_API
  *
  *	change					fill
  *
@@ -98,13 +98,13 @@
 
 #include <race_points/map_changing.h>
 
-/* Contexts that are made while it is 1 are in yielding mode.  W: sysctl */
+/* 1: a monitor may switch a context of its own to yielding mode.  W: sysctl */
 int sysctl_userfaultfd_yield __read_mostly;
 
 /**
  * map_changing_init() - no change, no fill, no event
  * @ctx: a userfaultfd context that nobody else can see yet
- * @parent: the context whose mode it gets; NULL for userfaultfd(2)
+ * @parent: the context whose mode it gets; NULL for the default mode
  *
  * The one place that initialises map_changing_lock: one lock class for all
  * contexts, those made by userfaultfd(2) and those made by fork.
@@ -116,10 +116,38 @@ void map_changing_init(struct userfaultfd_ctx *ctx,
 	atomic_set(&ctx->mmap_changing, 0);
 	atomic_long_set(&ctx->map_changing_gen, 0);
 	INIT_LIST_HEAD(&ctx->events);
-	if (parent)
-		ctx->map_changing_yield = parent->map_changing_yield;
+	ctx->events_left = 0;
+	ctx->events_lost = 0;
+	ctx->map_changing_yield = parent && parent->map_changing_yield;
+}
+
+/**
+ * map_changing_set_yield() - switch a context to yielding mode
+ * @ctx: the userfaultfd context
+ *
+ * The mode decides who waits for whom, so it must not change under a fill or a
+ * removal.  There is none before UFFDIO_API, and a fill that comes after it takes
+ * map_changing_lock: either it sees the new mode, or @ctx is seen in use here.
+ *
+ * Context: process context, sleeps.  Takes map_changing_lock for writing.
+ * Return: 0; -EPERM: vm.userfaultfd_yield is 0; -EBUSY: UFFDIO_API was called;
+ * -EINTR: killed while waiting for the lock.
+ */
+int map_changing_set_yield(struct userfaultfd_ctx *ctx)
+{
+	int err;
+
+	if (!READ_ONCE(sysctl_userfaultfd_yield))
+		return -EPERM;
+	err = down_write_killable(&ctx->map_changing_lock);
+	if (err)
+		return err;
+	if (READ_ONCE(ctx->features))
+		err = -EBUSY;
 	else
-		ctx->map_changing_yield = READ_ONCE(sysctl_userfaultfd_yield);
+		ctx->map_changing_yield = true;
+	up_write(&ctx->map_changing_lock);
+	return err;
 }
 
 static void map_changing_raise(struct userfaultfd_ctx *ctx)
@@ -362,8 +390,8 @@ void map_changing_fill_pause(struct map_changing_fill *fill,
  */
 void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx)
 {
-	seq_printf(m, "changing:\t%d\ngeneration:\t%lu\nyield:\t%d\n",
+	seq_printf(m, "changing:\t%d\ngeneration:\t%lu\nyield:\t%d\nlost:\t%lu\n",
 		   atomic_read(&ctx->mmap_changing),
 		   (unsigned long)atomic_long_read(&ctx->map_changing_gen),
-		   ctx->map_changing_yield);
+		   ctx->map_changing_yield, READ_ONCE(ctx->events_lost));
 }

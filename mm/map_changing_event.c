@@ -20,14 +20,21 @@
  *	QUEUED -- the file is closed --> DROPPED
  *	QUEUED -- a killed fork takes its event back --> DROPPED
  *	QUEUED -- another killed task leaves a copy in its place --> LEFT
+ *	QUEUED -- or takes it back, if there are too many --> DROPPED
  *
  * Under event_wqh.lock each event leaves QUEUED once, and whoever takes it out of the
  * queue ends its change: once read() has returned an event, no fill is refused
  * because of it, whether or not the task that waited for it gets to run.
  *
  * Others may share the mm of a killed task, and what it changed stays changed: the
- * monitor has to hear of that.  But for a fork, whose child will not be.  The copy is
- * accounted to the task; a killed task makes no further changes.
+ * monitor has to hear of that.  A fork is the exception, since its child will not
+ * run.  The copies are accounted to the tasks, and a context has MAP_CHANGING_LEFT_MAX
+ * of them at most: a copy that follows another one extends it where their ranges
+ * touch, and beyond that bound the event is taken back and counted.  A monitor that
+ * cannot hear of such a change meets it as a fault, as ever.
+ *
+ * When the last task of an mm has gone, nobody is left whom its events concern: they
+ * cannot be read any more, and fills fail with -ESRCH.
  *
  * Lock order: mmap_lock -> fd_wqh.lock -> event_wqh.lock.
  */
@@ -37,6 +44,8 @@
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/map_changing.h>
+#include <linux/minmax.h>
+#include <linux/mm_types.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -81,6 +90,72 @@ void map_changing_post(struct map_changing_event *event)
 	map_changing_queue(event);
 }
 
+/* A copy that the caller has taken out of the queue, and whose change has ended. */
+static void map_changing_free(struct map_changing_event *left)
+{
+	left->ctx->events_left--;
+	kfree(left);
+}
+
+/* Nobody will read any of the events. */
+static void map_changing_drop(struct userfaultfd_ctx *ctx)
+{
+	struct map_changing_event *event, *next;
+
+	lockdep_assert_held(&ctx->event_wqh.lock);
+	list_for_each_entry_safe(event, next, &ctx->events, queue) {
+		list_del(&event->queue);
+		event->state = MAP_CHANGING_DROPPED;
+		map_changing_end(ctx);
+		if (event->left)
+			map_changing_free(event);
+	}
+}
+
+/*
+ * A task that waits for an event keeps its mm.  So all that is queued for an mm
+ * without users was left there, and mm_users never comes back from zero.
+ */
+static bool map_changing_dead(const struct userfaultfd_ctx *ctx)
+{
+	return !atomic_read(&ctx->mm->mm_users);
+}
+
+/* Does @left, next to @event in the queue, tell of it as well from now on? */
+static bool map_changing_extend(struct map_changing_event *left,
+				const struct map_changing_event *event)
+{
+	struct uffd_msg *msg = &left->msg;
+	__u64 start = event->msg.arg.remove.start;
+	__u64 end = event->msg.arg.remove.end;
+
+	if (!left->left || msg->event != event->msg.event)
+		return false;
+	/* Both have the same argument: a range. */
+	if (msg->event != UFFD_EVENT_REMOVE && msg->event != UFFD_EVENT_UNMAP)
+		return false;
+	if (start > msg->arg.remove.end || end < msg->arg.remove.start)
+		return false;
+	msg->arg.remove.start = min(msg->arg.remove.start, start);
+	msg->arg.remove.end = max(msg->arg.remove.end, end);
+	return true;
+}
+
+/*
+ * A monitor that reads one of two neighbours has read the other one right before or
+ * after it, so one event with both ranges says the same.
+ */
+static bool map_changing_merge(const struct map_changing_event *event)
+{
+	struct list_head *events = &event->ctx->events;
+
+	if (!list_is_first(&event->queue, events) &&
+	    map_changing_extend(list_prev_entry(event, queue), event))
+		return true;
+	return !list_is_last(&event->queue, events) &&
+	       map_changing_extend(list_next_entry(event, queue), event);
+}
+
 /* The task of this event was killed. */
 static void map_changing_leave(struct map_changing_event *event)
 {
@@ -92,22 +167,31 @@ static void map_changing_leave(struct map_changing_event *event)
 	if (race_bypass(map_changing_killed))
 		stays = false;
 	if (stays)
-		left = kmalloc(sizeof(*left), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+		left = kmalloc(sizeof(*left), GFP_KERNEL_ACCOUNT);
 
 	spin_lock_irq(&ctx->event_wqh.lock);
-	if (event->state != MAP_CHANGING_QUEUED) {
-		kfree(left);
-	} else if (left) {
+	if (event->state != MAP_CHANGING_QUEUED)
+		goto out;
+	if (stays && map_changing_merge(event)) {
+		list_del(&event->queue);
+		event->state = MAP_CHANGING_LEFT;
+		map_changing_end(ctx);
+	} else if (left && ctx->events_left < MAP_CHANGING_LEFT_MAX) {
 		*left = *event;
 		left->left = true;
 		list_replace(&event->queue, &left->queue);
+		ctx->events_left++;
 		event->state = MAP_CHANGING_LEFT;
+		left = NULL;
 	} else {
 		list_del(&event->queue);
 		event->state = MAP_CHANGING_DROPPED;
 		map_changing_end(ctx);
+		ctx->events_lost += stays;
 	}
+out:
 	spin_unlock_irq(&ctx->event_wqh.lock);
+	kfree(left);
 }
 
 /**
@@ -185,7 +269,7 @@ void map_changing_ack(struct map_changing_event *event)
 	list_del(&event->queue);
 	if (event->left) {
 		map_changing_end(ctx);
-		kfree(event);
+		map_changing_free(event);
 		return;
 	}
 	event->state = MAP_CHANGING_READ;
@@ -235,6 +319,8 @@ int map_changing_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *buf,
 	int err;
 
 	spin_lock(&ctx->event_wqh.lock);
+	if (unlikely(map_changing_dead(ctx)))
+		map_changing_drop(ctx);
 	event = map_changing_oldest(ctx);
 	err = -EAGAIN;
 	if (!event)
@@ -272,7 +358,23 @@ out:
  */
 bool map_changing_readable(struct userfaultfd_ctx *ctx)
 {
-	return !list_empty_careful(&ctx->events);
+	return !list_empty_careful(&ctx->events) && !map_changing_dead(ctx);
+}
+
+/**
+ * __map_changing_refuses() - is a change that is pending one of an mm in use?
+ * @ctx: the userfaultfd context
+ *
+ * Context: any.
+ * Return: see map_changing_refuses().
+ */
+bool __map_changing_refuses(struct userfaultfd_ctx *ctx)
+{
+	/* As if whoever is refused had to have something to read. */
+	if (race_bypass(map_changing_at_once))
+		return map_changing_readable(ctx);
+
+	return !map_changing_dead(ctx);
 }
 
 /**
@@ -283,16 +385,8 @@ bool map_changing_readable(struct userfaultfd_ctx *ctx)
  */
 void map_changing_release(struct userfaultfd_ctx *ctx)
 {
-	struct map_changing_event *event, *next;
-
 	spin_lock_irq(&ctx->event_wqh.lock);
-	list_for_each_entry_safe(event, next, &ctx->events, queue) {
-		list_del(&event->queue);
-		event->state = MAP_CHANGING_DROPPED;
-		map_changing_end(ctx);
-		if (event->left)
-			kfree(event);
-	}
+	map_changing_drop(ctx);
 	wake_up_locked(&ctx->event_wqh);
 	spin_unlock_irq(&ctx->event_wqh.lock);
 }

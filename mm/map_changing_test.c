@@ -32,10 +32,11 @@ static struct userfaultfd_ctx *new_ctx(struct kunit *test)
 	ctx->mm = kunit_kzalloc(test, sizeof(*ctx->mm), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->mm);
 	mmap_init_lock(ctx->mm);
+	/* Somebody lives there. */
+	atomic_set(&ctx->mm->mm_users, 1);
 	ctx->features = UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP;
 	map_changing_init(ctx, NULL);
-	/* Whatever the sysctl says. */
-	ctx->map_changing_yield = false;
+	KUNIT_EXPECT_FALSE(test, ctx->map_changing_yield);
 	return ctx;
 }
 
@@ -246,6 +247,14 @@ struct second {
 	struct completion done;
 };
 
+static void second_task(struct kunit *test, struct second *c, int (*fn)(void *))
+{
+	struct task_struct *task = kthread_create(fn, c, "map_changing_test");
+
+	c->task = IS_ERR(task) ? NULL : task;
+	KUNIT_EXPECT_FALSE(test, IS_ERR(task));
+}
+
 static int second_end(struct second *c)
 {
 	complete(&c->done);
@@ -291,6 +300,10 @@ static int second_fn(void *data)
 	return second_end(c);
 }
 
+/*
+ * There is no assertion while a second task exists: it would free, and unwind, what that
+ * one uses.  Without a task, which is a failure, these do nothing.
+ */
 static void second_create(struct kunit *test, struct second *c,
 			  struct userfaultfd_ctx *ctx, enum act act)
 {
@@ -299,13 +312,30 @@ static void second_create(struct kunit *test, struct second *c,
 	c->killed = false;
 	c->err = 1;
 	init_completion(&c->done);
-	c->task = kthread_create(second_fn, c, "map_changing_test");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(c->task));
+	second_task(test, c, second_fn);
+}
+
+static void second_wake(struct second *c)
+{
+	if (c->task)
+		wake_up_process(c->task);
+}
+
+static void second_kill(struct second *c)
+{
+	if (c->task)
+		send_sig(SIGKILL, c->task, 1);
 }
 
 static bool second_done(struct second *c)
 {
-	return wait_for_completion_timeout(&c->done, DEADLINE);
+	return c->task && wait_for_completion_timeout(&c->done, DEADLINE);
+}
+
+static void second_stop(struct second *c)
+{
+	if (c->task)
+		kthread_stop(c->task);
 }
 
 static void map_changing_fills_share(struct kunit *test)
@@ -315,11 +345,11 @@ static void map_changing_fills_share(struct kunit *test)
 
 	second_create(test, &c, fill.ctx, FILL);
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
-	wake_up_process(c.task);
+	second_wake(&c);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, 0);
 	map_changing_fill_end(&fill);
-	kthread_stop(c.task);
+	second_stop(&c);
 }
 
 /* Start the second task, and see it wait for map_changing_lock. */
@@ -328,8 +358,8 @@ static void second_waits(struct kunit *test, struct second *c)
 	struct rw_semaphore *lock = &c->ctx->map_changing_lock;
 	unsigned long end = jiffies + DEADLINE;
 
-	wake_up_process(c->task);
-	while (!rwsem_is_contended(lock) && time_before(jiffies, end))
+	second_wake(c);
+	while (c->task && !rwsem_is_contended(lock) && time_before(jiffies, end))
 		schedule_timeout_uninterruptible(1);
 	KUNIT_EXPECT_TRUE(test, rwsem_is_contended(lock));
 	KUNIT_EXPECT_FALSE(test, completion_done(&c->done));
@@ -366,7 +396,7 @@ static void map_changing_fill_waits(struct kunit *test)
 	up_write(&ctx->map_changing_lock);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, -EAGAIN);
-	kthread_stop(c.task);
+	second_stop(&c);
 	map_changing_end(ctx);
 
 	/* The change was given up. */
@@ -374,15 +404,15 @@ static void map_changing_fill_waits(struct kunit *test)
 	up_write(&ctx->map_changing_lock);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, 0);
-	kthread_stop(c.task);
+	second_stop(&c);
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&ctx->map_changing_lock));
 
 	fill_blocked(test, &c, ctx);
-	send_sig(SIGKILL, c.task, 1);
+	second_kill(&c);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, -EINTR);
 	up_write(&ctx->map_changing_lock);
-	kthread_stop(c.task);
+	second_stop(&c);
 	KUNIT_EXPECT_EQ(test, try_fill(ctx), 0);
 }
 
@@ -414,7 +444,7 @@ static void map_changing_waits_for_fill(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, c.err, 0);
 		KUNIT_EXPECT_EQ(test, try_fill(ctx), -EAGAIN);
 		map_changing_end(ctx);
-		kthread_stop(c.task);
+		second_stop(&c);
 		KUNIT_EXPECT_FALSE(test, map_changing_pending(ctx));
 	}
 }
@@ -425,23 +455,23 @@ static void map_changing_killed_waiter(struct kunit *test)
 	struct second c;
 
 	change_blocked(test, &c, &fill, REMOVAL);
-	send_sig(SIGKILL, c.task, 1);
+	second_kill(&c);
 	/* It goes although the fill still runs, and leaves no trace. */
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, -EINTR);
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(fill.ctx));
 	KUNIT_EXPECT_EQ(test, gap(&fill, nothing), 0);
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&fill.ctx->map_changing_lock));
-	kthread_stop(c.task);
+	second_stop(&c);
 
 	/* One that is killed already does not begin anything. */
 	second_create(test, &c, fill.ctx, REMOVAL);
 	c.killed = true;
-	wake_up_process(c.task);
+	second_wake(&c);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, -EINTR);
 	KUNIT_EXPECT_FALSE(test, map_changing_pending(fill.ctx));
-	kthread_stop(c.task);
+	second_stop(&c);
 }
 
 /* A fill that others wait for lets them in, where every change is seen. */
@@ -449,7 +479,7 @@ static void map_changing_contended(struct kunit *test)
 {
 	struct map_changing_fill fill = new_fill(new_yielding_ctx(test));
 	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill.ctx };
-	struct userfaultfd_ctx *ctx = fill.ctx;
+	struct userfaultfd_ctx *ctx = fill.ctx, *other = new_ctx(test);
 	struct second c;
 
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
@@ -460,7 +490,7 @@ static void map_changing_contended(struct kunit *test)
 	ctx->features = UFFD_FEATURE_EVENT_UNMAP;
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
 	ctx->features |= UFFD_FEATURE_EVENT_REMAP;
-	vma.vm_userfaultfd_ctx.ctx = new_ctx(test);
+	vma.vm_userfaultfd_ctx.ctx = other;
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
 	vma.vm_userfaultfd_ctx.ctx = ctx;
 	fill.yield = false;
@@ -470,7 +500,7 @@ static void map_changing_contended(struct kunit *test)
 	/* And then it must not go on. */
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), -EAGAIN);
 	map_changing_end(ctx);
-	kthread_stop(c.task);
+	second_stop(&c);
 }
 
 static void map_changing_mmap_contended(struct kunit *test)
@@ -484,8 +514,8 @@ static void map_changing_mmap_contended(struct kunit *test)
 	mmap_read_lock(fill.ctx->mm);
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
-	wake_up_process(c.task);
-	while (!map_changing_fill_contended(&fill, &vma) &&
+	second_wake(&c);
+	while (c.task && !map_changing_fill_contended(&fill, &vma) &&
 	       time_before(jiffies, end))
 		schedule_timeout_uninterruptible(1);
 	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill, &vma));
@@ -495,7 +525,7 @@ static void map_changing_mmap_contended(struct kunit *test)
 	/* Nothing of ours has changed: it goes on. */
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	map_changing_fill_end(&fill);
-	kthread_stop(c.task);
+	second_stop(&c);
 }
 
 /* Events */
@@ -534,9 +564,9 @@ static void wait_begins(struct kunit *test, struct second *c,
 
 	second_create(test, c, event->ctx, WAIT);
 	c->event = event;
-	wake_up_process(c->task);
+	second_wake(c);
 	/* Asked again and again: needs no barrier. */
-	while (!waitqueue_active(&event->ctx->event_wqh) &&
+	while (c->task && !waitqueue_active(&event->ctx->event_wqh) &&
 	       time_before(jiffies, end))
 		schedule_timeout_uninterruptible(1);
 	/* Nor here. */
@@ -582,7 +612,7 @@ static void map_changing_early_test(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, map_changing_refuses(ctx));
 	event_init(&event, ctx, UFFD_EVENT_UNMAP);
-	KUNIT_EXPECT_FALSE(test, map_changing_refuses(ctx));
+	KUNIT_EXPECT_TRUE(test, map_changing_refuses(ctx));
 	map_changing_post(&event);
 	KUNIT_EXPECT_TRUE(test, map_changing_refuses(ctx));
 	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_UNMAP);
@@ -644,7 +674,7 @@ static void map_changing_wakes_waiter(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, 0);
 	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
-	kthread_stop(c.task);
+	second_stop(&c);
 }
 
 /* Two contexts: whoever reads the second first does not wait for the first. */
@@ -665,7 +695,7 @@ static void map_changing_two_contexts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, read_event(a), UFFD_EVENT_UNMAP);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_TRUE(test, map_changing_wait(&event_b));
-	kthread_stop(c.task);
+	second_stop(&c);
 }
 
 /* A task that is killed leaves its event, in its place. */
@@ -682,7 +712,7 @@ static void map_changing_killed_leaves_event(struct kunit *test)
 	event_init(&third, ctx, UFFD_EVENT_REMOVE);
 	map_changing_post(&third);
 	wait_begins(test, &c, &second);
-	send_sig(SIGKILL, c.task, 1);
+	second_kill(&c);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, 0);
 	/* It was on that task's stack. */
@@ -695,7 +725,7 @@ static void map_changing_killed_leaves_event(struct kunit *test)
 	map_changing_wait(&first);
 	map_changing_wait(&third);
 	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
-	kthread_stop(c.task);
+	second_stop(&c);
 }
 
 /* There will be no child: that event is withdrawn. */
@@ -709,12 +739,221 @@ static void map_changing_killed_fork(struct kunit *test)
 	event.child = new_ctx(test);
 	map_changing_post(&event);
 	wait_begins(test, &c, &event);
-	send_sig(SIGKILL, c.task, 1);
+	second_kill(&c);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, -ENOENT);
 	KUNIT_EXPECT_FALSE(test, map_changing_readable(ctx));
 	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	second_stop(&c);
+}
+
+/*
+ * A task makes a change of this range and is killed before it can wait; what it
+ * says.
+ */
+static int change_and_die(struct kunit *test, struct userfaultfd_ctx *ctx,
+			  __u8 type, __u64 start, __u64 end)
+{
+	struct map_changing_event event;
+	struct second c;
+
+	event_init(&event, ctx, type);
+	event.msg.arg.remove.start = start;
+	event.msg.arg.remove.end = end;
+	map_changing_post(&event);
+	second_create(test, &c, ctx, WAIT);
+	c.event = &event;
+	c.killed = true;
+	wake_up_process(c.task);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	kthread_stop(c.task);
+	return c.err;
+}
+
+/* The next event is of this kind and range. */
+static void expect_event(struct kunit *test, struct userfaultfd_ctx *ctx,
+			 __u8 type, __u64 start, __u64 end)
+{
+	struct map_changing_event *event;
+	struct uffd_msg msg = { };
+
+	spin_lock_irq(&ctx->event_wqh.lock);
+	event = map_changing_oldest(ctx);
+	if (event) {
+		msg = event->msg;
+		map_changing_ack(event);
+	}
+	spin_unlock_irq(&ctx->event_wqh.lock);
+	KUNIT_EXPECT_EQ(test, msg.event, type);
+	KUNIT_EXPECT_EQ(test, msg.arg.remove.start, start);
+	KUNIT_EXPECT_EQ(test, msg.arg.remove.end, end);
+}
+
+/*
+ * Events of killed tasks become one where they touch, and nothing stands
+ * between.
+ */
+static void map_changing_left_merge(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_event alive;
+	static const struct {
+		__u8 type;
+		__u64 start, end;
+		int changes;	/* afterwards */
+	} steps[] = {
+		{ UFFD_EVENT_UNMAP, 20, 30, 1 },
+		{ UFFD_EVENT_UNMAP, 30, 40, 1 },	/* behind it */
+		{ UFFD_EVENT_UNMAP, 10, 20, 1 },	/* before it */
+		{ UFFD_EVENT_UNMAP, 15, 25, 1 },	/* within it */
+		{ UFFD_EVENT_UNMAP, 41, 50, 2 },	/* there is a gap */
+		{ UFFD_EVENT_REMOVE, 50, 60, 3 },	/* another kind */
+		{ UFFD_EVENT_REMOVE, 40, 60, 3 },	/* around it */
+		{ UFFD_EVENT_REMAP, 60, 70, 4 },	/* not a range */
+		{ UFFD_EVENT_REMAP, 60, 70, 5 },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		KUNIT_EXPECT_EQ(test,
+				change_and_die(test, ctx, steps[i].type,
+					       steps[i].start, steps[i].end),
+				0);
+		KUNIT_EXPECT_EQ(test, changes(ctx), steps[i].changes);
+		KUNIT_EXPECT_EQ(test, ctx->events_left,
+				(unsigned int)steps[i].changes);
+	}
+	/* The event of one who waits is left alone, and is not passed by. */
+	event_init(&alive, ctx, UFFD_EVENT_UNMAP);
+	alive.msg.arg.remove.start = 80;
+	alive.msg.arg.remove.end = 90;
+	map_changing_post(&alive);
+	change_and_die(test, ctx, UFFD_EVENT_UNMAP, 90, 100);
+	change_and_die(test, ctx, UFFD_EVENT_REMAP, 60, 70);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 8);
+
+	expect_event(test, ctx, UFFD_EVENT_UNMAP, 10, 40);
+	expect_event(test, ctx, UFFD_EVENT_UNMAP, 41, 50);
+	expect_event(test, ctx, UFFD_EVENT_REMOVE, 40, 60);
+	expect_event(test, ctx, UFFD_EVENT_REMAP, 60, 70);
+	expect_event(test, ctx, UFFD_EVENT_REMAP, 60, 70);
+	expect_event(test, ctx, UFFD_EVENT_UNMAP, 80, 90);
+	expect_event(test, ctx, UFFD_EVENT_UNMAP, 90, 100);
+	expect_event(test, ctx, UFFD_EVENT_REMAP, 60, 70);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	KUNIT_EXPECT_EQ(test, ctx->events_left, 0U);
+	KUNIT_EXPECT_EQ(test, ctx->events_lost, 0UL);
+	KUNIT_EXPECT_TRUE(test, map_changing_wait(&alive));
+}
+
+/* One that is killed before its successor: into the event behind it. */
+static void map_changing_left_merge_next(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_event first;
+	struct second c;
+
+	event_init(&first, ctx, UFFD_EVENT_UNMAP);
+	first.msg.arg.remove.start = 10;
+	first.msg.arg.remove.end = 20;
+	map_changing_post(&first);
+	wait_begins(test, &c, &first);
+	change_and_die(test, ctx, UFFD_EVENT_UNMAP, 20, 30);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 2);
+	send_sig(SIGKILL, c.task, 1);
+	KUNIT_EXPECT_TRUE(test, second_done(&c));
+	KUNIT_EXPECT_EQ(test, c.err, 0);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 1);
+	expect_event(test, ctx, UFFD_EVENT_UNMAP, 10, 30);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	kthread_stop(c.task);
+}
+
+/*
+ * There are never more of them than so many, and those that are lost are
+ * counted.
+ */
+static void map_changing_left_bound(struct kunit *test)
+{
+	const int more = 3;
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	int i;
+
+	for (i = 0; i < MAP_CHANGING_LEFT_MAX + more; i++) {
+		bool kept = i < MAP_CHANGING_LEFT_MAX;
+
+		KUNIT_EXPECT_EQ(test,
+				change_and_die(test, ctx, UFFD_EVENT_UNMAP,
+					       2 * i, 2 * i + 1),
+				kept ? 0 : -ENOENT);
+	}
+	KUNIT_EXPECT_EQ(test, changes(ctx), MAP_CHANGING_LEFT_MAX);
+	KUNIT_EXPECT_EQ(test, ctx->events_lost, (unsigned long)more);
+	/* What another event tells as well needs no room. */
+	i = 2 * MAP_CHANGING_LEFT_MAX;
+	KUNIT_EXPECT_EQ(test,
+			change_and_die(test, ctx, UFFD_EVENT_UNMAP, i - 1, i),
+			0);
+	KUNIT_EXPECT_EQ(test, ctx->events_lost, (unsigned long)more);
+	/* A read makes room for one. */
+	expect_event(test, ctx, UFFD_EVENT_UNMAP, 0, 1);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test,
+				change_and_die(test, ctx, UFFD_EVENT_REMOVE,
+					       4 * i, 4 * i + 1),
+				i ? -ENOENT : 0);
+	KUNIT_EXPECT_EQ(test, ctx->events_lost, (unsigned long)more + 1);
+	KUNIT_EXPECT_EQ(test, changes(ctx), MAP_CHANGING_LEFT_MAX);
+	WRITE_ONCE(ctx->released, true);
+	map_changing_release(ctx);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	KUNIT_EXPECT_EQ(test, ctx->events_left, 0U);
+}
+
+/* Nobody is told of what the dead have done, nor refused because of it. */
+static void map_changing_dead_mm(struct kunit *test)
+{
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_file file = { };
+
+	change_and_die(test, ctx, UFFD_EVENT_UNMAP, 0, 1);
+	change_and_die(test, ctx, UFFD_EVENT_REMAP, 0, 1);
+	KUNIT_EXPECT_TRUE(test, map_changing_readable(ctx));
+	KUNIT_EXPECT_TRUE(test, map_changing_refuses(ctx));
+	atomic_set(&ctx->mm->mm_users, 0);
+	KUNIT_EXPECT_FALSE(test, map_changing_readable(ctx));
+	KUNIT_EXPECT_FALSE(test, map_changing_refuses(ctx));
+	local_irq_disable();
+	KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file), -EAGAIN);
+	local_irq_enable();
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	KUNIT_EXPECT_EQ(test, ctx->events_left, 0U);
+	KUNIT_EXPECT_EQ(test, ctx->events_lost, 0UL);
+	KUNIT_EXPECT_TRUE(test, list_empty(&ctx->events));
+}
+
+/* The mode is permitted by the sysctl, and fixed by the features. */
+static void map_changing_mode(struct kunit *test)
+{
+	const int was = READ_ONCE(sysctl_userfaultfd_yield);
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+
+	ctx->features = 0;
+	WRITE_ONCE(sysctl_userfaultfd_yield, 0);
+	KUNIT_EXPECT_EQ(test, map_changing_set_yield(ctx), -EPERM);
+	KUNIT_EXPECT_FALSE(test, ctx->map_changing_yield);
+	WRITE_ONCE(sysctl_userfaultfd_yield, 1);
+	KUNIT_EXPECT_EQ(test, map_changing_set_yield(ctx), 0);
+	KUNIT_EXPECT_TRUE(test, ctx->map_changing_yield);
+	KUNIT_EXPECT_EQ(test, map_changing_set_yield(ctx), 0);
+	ctx->features = UFFD_FEATURE_EVENT_UNMAP;
+	KUNIT_EXPECT_EQ(test, map_changing_set_yield(ctx), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, ctx->map_changing_yield);
+	ctx = new_ctx(test);
+	KUNIT_EXPECT_EQ(test, map_changing_set_yield(ctx), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, ctx->map_changing_yield);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&ctx->map_changing_lock));
+	WRITE_ONCE(sysctl_userfaultfd_yield, was);
 }
 
 static void map_changing_closed(struct kunit *test)
@@ -726,7 +965,7 @@ static void map_changing_closed(struct kunit *test)
 	event_init(&killed, ctx, UFFD_EVENT_UNMAP);
 	map_changing_post(&killed);
 	wait_begins(test, &k, &killed);
-	send_sig(SIGKILL, k.task, 1);
+	second_kill(&k);
 	KUNIT_EXPECT_TRUE(test, second_done(&k));
 	event_init(&before, ctx, UFFD_EVENT_UNMAP);
 	map_changing_post(&before);
@@ -742,8 +981,8 @@ static void map_changing_closed(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, map_changing_readable(ctx));
 	KUNIT_EXPECT_FALSE(test, map_changing_wait(&after));
 	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
-	kthread_stop(c.task);
-	kthread_stop(k.task);
+	second_stop(&c);
+	second_stop(&k);
 }
 
 /* Many changes, one reader, fills all the time: nothing is lost or left. */
@@ -776,16 +1015,17 @@ static void map_changing_stress(struct kunit *test)
 	unsigned long end = jiffies + DEADLINE;
 	struct second c[STRESS_TASKS] = { };
 	int next[STRESS_TASKS] = { };
-	int i, got = 0, misordered = 0, wrong = 0;
+	int i, want = 0, got = 0, misordered = 0, wrong = 0;
 
 	for (i = 0; i < STRESS_TASKS; i++) {
 		c[i].ctx = ctx;
 		c[i].act = i;
 		init_completion(&c[i].done);
-		c[i].task = kthread_run(stress_fn, &c[i], "map_changing_test");
-		KUNIT_ASSERT_FALSE(test, IS_ERR(c[i].task));
+		second_task(test, &c[i], stress_fn);
+		second_wake(&c[i]);
+		want += c[i].task ? STRESS_EVENTS : 0;
 	}
-	while (got < STRESS_TASKS * STRESS_EVENTS && time_before(jiffies, end)) {
+	while (got < want && time_before(jiffies, end)) {
 		struct map_changing_event *event;
 
 		/* Events are queued after their changes have begun. */
@@ -812,7 +1052,7 @@ static void map_changing_stress(struct kunit *test)
 	for (i = 0; i < STRESS_TASKS; i++) {
 		KUNIT_EXPECT_TRUE(test, second_done(&c[i]));
 		KUNIT_EXPECT_EQ(test, c[i].err, 0);
-		kthread_stop(c[i].task);
+		second_stop(&c[i]);
 	}
 	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&ctx->map_changing_gen),
@@ -840,6 +1080,11 @@ static struct kunit_case map_changing_cases[] = {
 	KUNIT_CASE(map_changing_two_contexts),
 	KUNIT_CASE(map_changing_killed_leaves_event),
 	KUNIT_CASE(map_changing_killed_fork),
+	KUNIT_CASE(map_changing_left_merge),
+	KUNIT_CASE(map_changing_left_merge_next),
+	KUNIT_CASE(map_changing_left_bound),
+	KUNIT_CASE(map_changing_dead_mm),
+	KUNIT_CASE(map_changing_mode),
 	KUNIT_CASE(map_changing_closed),
 	KUNIT_CASE(map_changing_stress),
 	{}

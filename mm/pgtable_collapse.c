@@ -5,25 +5,31 @@
  * A mapping with VM_UFFD_MISSING promises its monitor the fault on each hole of the
  * file.  khugepaged must not fill one, nor take a page for its own hole that others
  * have put there while it was at work.  So it makes no page where there was one when it
- * looked (SGP_NOALLOC), keeps its hands off the holes until all the pages are together,
- * and then, in this order:
+ * looked (SGP_NOALLOC), charges tmpfs for the holes that it meets but leaves them open
+ * until all the pages are together and copied, and then, in this order:
  *
  *	khugepaged				registration
  *	takes i_mmap_rwsem for reading
  *	looks for VM_UFFD_MISSING		sets VM_UFFD_MISSING
  *	counts the holes, fills them		takes i_mmap_rwsem for writing
- *	completes the page, PageUptodate	drops it
+ *	PageUptodate				drops it
  *	drops i_mmap_rwsem			the monitor looks for holes
  *
  * Either the flag is seen and nothing is filled, or the registration waits until what
  * was filled looks filled to everybody, mincore() and lseek() included.
  *
+ * Nothing is copied, cleared or allocated with GFP_KERNEL under i_mmap_rwsem: fork,
+ * mmap and a registration wait for it with mmap_lock held, and reclaim takes it.
+ *
  * mainline has closed this in 6.4.  Source: as mm/pgtable_install.c.
  */
-#include <linux/bitmap.h>
+#include <linux/highmem.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pgtable_collapse.h>
+#include <linux/sched.h>
 #include <linux/shmem_fs.h>
+#include <linux/wait_bit.h>
 #include <linux/xarray.h>
 
 #include <race_points/pgtable_install.h>
@@ -62,98 +68,164 @@ bool collapse_hole_watched(struct address_space *mapping, pgoff_t start)
 	return watched;
 }
 
-/* How many slots hold nothing?  The i_pages lock is held. */
-static int count_holes(struct xa_state *xas, pgoff_t start)
+/*
+ * The file whose holes khugepaged, which is a single thread, has charged for
+ * and not filled yet.
+ */
+static struct address_space *charged;
+
+/**
+ * collapse_charge_hole() - charge tmpfs for a hole that has been met
+ * @mapping: of a file in shmem
+ *
+ * The hole stays open, and for whoever fills it tmpfs is charged once more.  If
+ * there is no room for that, he waits in collapse_wait_for_room().
+ *
+ * Context: the i_pages lock held.  Each collapse of a file in shmem ends with
+ * collapse_charge_settled().
+ * Return: true if there was room.
+ */
+bool collapse_charge_hole(struct address_space *mapping)
 {
-	pgoff_t index;
+	/* Pairs with collapse_wait_for_room(): who misses the room sees why. */
+	smp_store_mb(charged, mapping);
+	return shmem_charge(mapping->host, 1);
+}
+
+/**
+ * collapse_charge_settled() - the holes are filled, or not charged for any more
+ *
+ * Context: any, khugepaged only.
+ */
+void collapse_charge_settled(void)
+{
+	/* The room that has been given back is seen before this is. */
+	smp_store_release(&charged, NULL);
+	/* For the look of wake_up_var() at who waits. */
+	smp_mb();
+	wake_up_var(&charged);
+}
+
+/**
+ * collapse_wait_for_room() - tmpfs seems to be full: is that a collapse?
+ * @mapping: of the file that has no room for one more page
+ *
+ * Where khugepaged fills holes as it meets them, who needs such a page waits for
+ * its page lock, and does not fail for want of the room that the collapse has
+ * taken.  So he waits here too, and then looks again for the page.
+ *
+ * Context: process context, sleeps as for a page lock; not khugepaged.
+ */
+void collapse_wait_for_room(struct address_space *mapping)
+{
+	if (race_bypass(pgtable_hole_room))
+		return;
+	/* Pairs with collapse_charge_hole(): the charge was seen before. */
+	smp_rmb();
+	/* Pairs with collapse_charge_settled(): the room is seen after. */
+	wait_var_event(&charged, smp_load_acquire(&charged) != mapping);
+}
+
+/**
+ * collapse_copy() - give a huge page its content
+ * @hpage: the huge page, not up to date
+ * @pages: the pages that it is to replace, linked by page->lru in the order of their
+ *	index, and such that nobody can change them; what none of them is for is cleared
+ *
+ * Context: process context, may sleep.
+ */
+void collapse_copy(struct page *hpage, struct list_head *pages)
+{
+	struct page *page = list_first_entry(pages, struct page, lru);
+	unsigned int i;
+
+	for (i = 0; i < HPAGE_PMD_NR; i++) {
+		if (!list_entry_is_head(page, pages, lru) &&
+		    page->index == hpage->index + i) {
+			copy_highpage(hpage + i, page);
+			page = list_next_entry(page, lru);
+		} else {
+			clear_highpage(hpage + i);
+		}
+		cond_resched();
+	}
+}
+
+/* How many slots hold nothing?  The i_pages lock is held. */
+static int count_holes(struct address_space *mapping, pgoff_t start)
+{
+	XA_STATE(xas, &mapping->i_pages, start);
+	unsigned int i;
 	int holes = 0;
 
-	for (index = start; index < start + HPAGE_PMD_NR; index++) {
-		xas_set(xas, index);
-		if (!xas_load(xas))
+	for (i = 0; i < HPAGE_PMD_NR; i++)
+		if (!xas_next(&xas))
 			holes++;
-	}
 	return holes;
 }
 
 /*
- * All of them, or none if there is no memory for a node that has gone since the caller
- * has made it.  @filled is clear.  The i_pages lock is held throughout.
+ * All of them, or none.  A node that the caller has made may have gone since, with a
+ * page that was put into it and taken out again.  So all nodes are asked for before the
+ * first hole is filled: nothing has to be undone that others could have seen.
  */
-static bool fill_holes(struct xa_state *xas, pgoff_t start, struct page *hpage,
-		       unsigned long *filled)
+static bool fill_holes(struct address_space *mapping, struct page *hpage, int holes)
 {
+	XA_STATE_ORDER(xas, &mapping->i_pages, hpage->index, HPAGE_PMD_ORDER);
 	unsigned int i;
+	bool fill;
+	int found;
 
-	for (i = 0; i < HPAGE_PMD_NR; i++) {
-		xas_set(xas, start + i);
-		if (xas_load(xas))
-			continue;
-		xas_store(xas, hpage);
-		if (xas_error(xas))
-			goto undo;
-		__set_bit(i, filled);
+	xas_lock_irq(&xas);
+	found = count_holes(mapping, hpage->index);
+	/* As it was: they were filled on the way... */
+	if (race_bypass(pgtable_hole_late))
+		found = holes;
+	if (found == holes)
+		xas_create_range(&xas);
+	fill = found == holes && !xas_error(&xas);
+	if (fill) {
+		xas_set(&xas, hpage->index);
+		for (i = 0; i < HPAGE_PMD_NR; i++)
+			if (!xas_next(&xas))
+				xas_store(&xas, hpage);
+		__mod_lruvec_page_state(hpage, NR_FILE_PAGES, holes);
+		__mod_lruvec_page_state(hpage, NR_SHMEM, holes);
 	}
-	return true;
-undo:
-	for_each_set_bit(i, filled, HPAGE_PMD_NR) {
-		xas_set(xas, start + i);
-		xas_store(xas, NULL);
-	}
-	return false;
+	xas_unlock_irq(&xas);
+	return fill;
 }
 
 /**
  * collapse_fill_holes() - put a huge page where its file has holes
- * @xas: in the i_pages of @mapping, anywhere
  * @mapping: of a file in shmem
  * @hpage: the huge page, locked, not up to date; in all other places of its range
- * @holes: how many there were when the caller has passed them
+ * @holes: how many there were when the caller has passed them and charged for them
  *
  * Fills nothing if a userfaultfd waits for a hole, if one has been filled by somebody
- * else, or if there is no room or no memory.
+ * else, or if there is no memory for a node.
  *
  * As many holes as before are the same holes: nothing else of the range can become one
  * while @hpage is locked.
  *
  * Context: process context, may sleep; the page lock of @hpage held, the i_pages lock
- * not.  Returns true with i_mmap_rwsem held for reading: the caller drops it when
- * @hpage is up to date, and cannot fail any more.
+ * not.  Returns true with i_mmap_rwsem held for reading: the caller marks @hpage as up
+ * to date, then drops it, and cannot fail any more.
  *
- * Return: true if the holes are filled and accounted for.
+ * Return: true if the holes are filled.
  */
-bool collapse_fill_holes(struct xa_state *xas, struct address_space *mapping,
-			 struct page *hpage, int holes)
+bool collapse_fill_holes(struct address_space *mapping, struct page *hpage, int holes)
 {
-	/* Before i_mmap_rwsem is held, which reclaim takes. */
-	unsigned long *slots = bitmap_zalloc(HPAGE_PMD_NR, GFP_KERNEL);
-	pgoff_t start = hpage->index;
 	bool watched, filled;
-	int found;
 
-	if (!slots)
-		return false;
 	i_mmap_lock_read(mapping);
-	watched = hole_watched(mapping, start);
-	xas_lock_irq(xas);
-	found = count_holes(xas, start);
-	/* As it was: they were filled on the way, and whoever waits for them... */
-	if (race_bypass(pgtable_hole_late))
-		found = holes;
-	/* ...was not looked for. */
+	watched = hole_watched(mapping, hpage->index);
+	/* ...and whoever waits for them was not looked for. */
 	if (race_bypass(pgtable_hole_late))
 		watched = false;
-	filled = !watched && found == holes && shmem_charge(mapping->host, holes);
-	if (filled && !fill_holes(xas, start, hpage, slots)) {
-		/* In this order: else it looks as if pages had been freed. */
-		shmem_uncharge(mapping->host, holes);
-		mapping->nrpages -= holes;
-		filled = false;
-	}
-	xas_unlock_irq(xas);
+	filled = !watched && fill_holes(mapping, hpage, holes);
 	if (!filled)
 		i_mmap_unlock_read(mapping);
-	bitmap_free(slots);
 	return filled;
 }
 

@@ -43,25 +43,24 @@
  * @pmd: was seen empty
  * @prealloc: as in pte_install_map_lock(), which calls this
  *
- * Each repetition inside needs another task that has mapped a huge page and one
- * that has zapped it in between.
+ * A huge page can have come before the page table and have gone again.  There is no
+ * second try in here, where a page lock or an RCU section can be held.
  *
  * Context: as pte_install_map_lock().
- * Return: 0 if there is a page table, this one or another; -ENOMEM if there is
- * nothing and none to be installed; otherwise as pmd_table_check().
+ * Return: as pte_install_map_lock().
  */
 int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc)
 {
-	int err = -ENOMEM;
+	int err;
 
-	while (*prealloc && err == -ENOMEM) {
-		pmd_install(mm, pmd, prealloc);
-		/* What fills used to take for granted. */
-		if (race_bypass(pgtable_look_again))
-			BUG_ON(pmd_none(*pmd));
-		err = pmd_table_check(pmdp_get_lockless(pmd));
-	}
-	return err;
+	if (!*prealloc)
+		return -ENOMEM;
+	pmd_install(mm, pmd, prealloc);
+	/* What fills used to take for granted. */
+	if (race_bypass(pgtable_look_again))
+		BUG_ON(pmd_none(*pmd));
+	err = pmd_table_check(pmdp_get_lockless(pmd));
+	return err == -ENOMEM ? -EBUSY : err;
 }
 
 /**

@@ -7,8 +7,6 @@
 #define _MM_PGTABLE_INSTALL_H
 
 #include <linux/mm.h>
-#include <linux/swap.h>
-#include <linux/swapops.h>
 
 #include <race_points/pgtable_install.h>
 
@@ -22,8 +20,8 @@
  * mmap_lock; all else may change unless it holds the lock of the pmd.
  *
  * Return: 0 for a page table.  -ENOMEM if there is nothing, so that a page table
- * is needed; -EBUSY for a huge page under migration; -EEXIST for any other huge
- * page; -EFAULT for a pmd that makes no sense.
+ * is needed; -EEXIST for a huge page, under migration or not; -EFAULT for a pmd
+ * that makes no sense.
  */
 static inline int pmd_table_check(pmd_t pmd)
 {
@@ -34,7 +32,7 @@ static inline int pmd_table_check(pmd_t pmd)
 	/* What fills used to ask. */
 	if (race_bypass(pgtable_migrating))
 		return pmd_trans_huge(pmd) ? -EEXIST : 0;
-	return is_pmd_migration_entry(pmd) ? -EBUSY : -EEXIST;
+	return -EEXIST;
 }
 
 int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc);
@@ -58,7 +56,8 @@ int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc);
  *
  * Context: mmap_lock of @mm held, for reading at least; the lock of the pmd not.
  * Return: 0, or why there is no page table: -ENOMEM if the pmd is empty and there
- * is none to be installed, otherwise as pmd_table_check().
+ * is none to be installed; -EBUSY if something kept @prealloc out and the pmd is
+ * empty again, so that another try is due; otherwise as pmd_table_check().
  */
 static inline int pte_install_map_lock(struct mm_struct *mm, pmd_t *pmd,
 				       unsigned long addr, pgtable_t *prealloc,

@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
 
@@ -133,6 +134,9 @@ static void refused(struct kunit *test, pmd_t pmd, int why)
 	KUNIT_EXPECT_EQ(test, pmd_table_check(pmd), why);
 	KUNIT_EXPECT_EQ(test, install(f, ADDR, &pte, &ptl), why);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, table);
+	/* As if it had come after a look that saw nothing. */
+	KUNIT_EXPECT_EQ(test, pmd_install_table(f->mm, f->pmd, &f->prealloc), why);
+	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, table);
 	pmd_install(f->mm, f->pmd, &f->prealloc);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, table);
 	KUNIT_EXPECT_EQ(test, pmd_val(*f->pmd), pmd_val(pmd));
@@ -245,7 +249,10 @@ static void pgtable_install_migrating(struct kunit *test)
 	swp_entry_t entry;
 
 	entry = swp_entry(SWP_MIGRATION_READ, page_to_pfn(f->page));
-	refused(test, swp_entry_to_pmd(entry), -EBUSY);
+	refused(test, swp_entry_to_pmd(entry), -EEXIST);
+	remove_table(f);
+	entry = swp_entry(SWP_MIGRATION_WRITE, page_to_pfn(f->page));
+	refused(test, swp_entry_to_pmd(entry), -EEXIST);
 }
 #endif
 
@@ -285,6 +292,7 @@ static void pgtable_install_range_none(struct kunit *test)
 /* One of two tasks that install a page table and an entry each, many times. */
 struct installer {
 	struct fixture *f;
+	struct task_struct *task;
 	unsigned long addr;
 	struct completion go;
 	struct completion done;
@@ -315,67 +323,106 @@ static int installer_thread(void *arg)
 		}
 		complete(&w->done);
 	}
-	complete(&w->done);
 	return 0;
+}
+
+/* No assertion in here: it would leave two tasks behind that use what it frees. */
+static bool installers_start(struct kunit *test, struct installer *w)
+{
+	struct task_struct *task;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		w[i].f = test->priv;
+		w[i].addr = ADDR + i * (PMD_SIZE - PAGE_SIZE);
+		init_completion(&w[i].go);
+		init_completion(&w[i].done);
+		task = kthread_create(installer_thread, &w[i], "installer%d", i);
+		if (IS_ERR(task)) {
+			KUNIT_FAIL(test, "no task: %ld", PTR_ERR(task));
+			return false;
+		}
+		get_task_struct(task);
+		w[i].task = task;
+		wake_up_process(task);
+	}
+	return true;
+}
+
+static void installers_stop(struct installer *w)
+{
+	int i;
+
+	for (i = 0; i < 2 && w[i].task; i++) {
+		w[i].stop = true;
+		complete(&w[i].go);
+		kthread_stop(w[i].task);
+		put_task_struct(w[i].task);
+	}
+}
+
+/* Nor here.  Return: false if there is no sense in another round. */
+static bool installers_round(struct kunit *test, struct installer *w, int first)
+{
+	struct fixture *f = test->priv;
+	unsigned long bytes = table_bytes(f);
+	bool good = true;
+	spinlock_t *ptl;
+	pte_t *pte;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		w[i].table = pte_alloc_one(f->mm);
+		good = good && w[i].table;
+	}
+	KUNIT_EXPECT_TRUE(test, good);
+	if (!good)
+		goto free;
+	complete(&w[first].go);
+	complete(&w[!first].go);
+	for (i = 0; i < 2; i++)
+		good = wait_for_completion_timeout(&w[i].done, DEADLINE) && good;
+	KUNIT_EXPECT_TRUE(test, good);
+	/* Who has not come back may still use its table. */
+	if (!good)
+		return false;
+
+	/* One of them has installed its table, and both are in it. */
+	KUNIT_EXPECT_EQ(test, w[0].err, 0);
+	KUNIT_EXPECT_EQ(test, w[1].err, 0);
+	KUNIT_EXPECT_NE(test, w[0].installed, w[1].installed);
+	KUNIT_EXPECT_EQ(test, table_bytes(f) - bytes, PTRS_PER_PTE * sizeof(pte_t));
+	good = pmd_table_check(*f->pmd) == 0;
+	KUNIT_EXPECT_TRUE(test, good);
+	if (!good)
+		goto free;
+	for (i = 0; i < 2; i++) {
+		pte = pte_offset_map_lock(f->mm, f->pmd, w[i].addr, &ptl);
+		KUNIT_EXPECT_FALSE(test, pte_none(*pte));
+		pte_clear(f->mm, w[i].addr, pte);
+		pte_unmap_unlock(pte, ptl);
+	}
+	/* The other's is as clean as it was, and so is this one now. */
+	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
+	remove_table(f);
+free:
+	for (i = 0; i < 2; i++)
+		if (w[i].table)
+			pte_free(f->mm, w[i].table);
+	return good;
 }
 
 static void pgtable_install_two_installers(struct kunit *test)
 {
-	struct fixture *f = test->priv;
-	unsigned long bytes = table_bytes(f);
-	struct installer *w[2];
-	struct task_struct *task;
-	spinlock_t *ptl;
-	pte_t *pte;
-	int i, round;
+	struct installer *w = kunit_kzalloc(test, 2 * sizeof(*w), GFP_KERNEL);
+	int round;
 
-	for (i = 0; i < 2; i++) {
-		w[i] = kunit_kzalloc(test, sizeof(*w[i]), GFP_KERNEL);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, w[i]);
-		w[i]->f = f;
-		w[i]->addr = ADDR + i * (PMD_SIZE - PAGE_SIZE);
-		init_completion(&w[i]->go);
-		init_completion(&w[i]->done);
-	}
-	for (i = 0; i < 2; i++) {
-		task = kthread_run(installer_thread, w[i], "installer%d", i);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	}
-	for (round = 0; round < ROUNDS; round++) {
-		for (i = 0; i < 2; i++) {
-			w[i]->table = pte_alloc_one(f->mm);
-			KUNIT_EXPECT_TRUE(test, !!w[i]->table);
-		}
-		complete(&w[round & 1]->go);
-		complete(&w[!(round & 1)]->go);
-		for (i = 0; i < 2; i++)
-			KUNIT_ASSERT_TRUE(test, wait_for_completion_timeout(&w[i]->done,
-									    DEADLINE));
-		/* One of them has installed its table, and both are in it. */
-		KUNIT_EXPECT_EQ(test, w[0]->err, 0);
-		KUNIT_EXPECT_EQ(test, w[1]->err, 0);
-		KUNIT_EXPECT_NE(test, w[0]->installed, w[1]->installed);
-		KUNIT_EXPECT_EQ(test, table_bytes(f) - bytes,
-				PTRS_PER_PTE * sizeof(pte_t));
-		for (i = 0; i < 2; i++) {
-			pte = pte_offset_map_lock(f->mm, f->pmd, w[i]->addr, &ptl);
-			KUNIT_EXPECT_FALSE(test, pte_none(*pte));
-			pte_clear(f->mm, w[i]->addr, pte);
-			pte_unmap_unlock(pte, ptl);
-		}
-		/* The other's is as clean as it was, and so is this one now. */
-		KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR,
-						       ADDR + PMD_SIZE));
-		remove_table(f);
-		for (i = 0; i < 2; i++)
-			if (w[i]->table)
-				pte_free(f->mm, w[i]->table);
-	}
-	for (i = 0; i < 2; i++) {
-		w[i]->stop = true;
-		complete(&w[i]->go);
-		wait_for_completion(&w[i]->done);
-	}
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, w);
+	if (installers_start(test, w))
+		for (round = 0; round < ROUNDS; round++)
+			if (!installers_round(test, w, round & 1))
+				break;
+	installers_stop(w);
 }
 
 static struct kunit_case pgtable_install_cases[] = {

@@ -2,3 +2,39 @@
 /* Creates the race points and guards of page tables and their installation. */
 #define CREATE_RACE_POINTS
 #include <race_points/pgtable_install.h>
+
+#include <linux/mm.h>
+
+/**
+ * race_three_values() - what a pmd is to code that reads it three times
+ * @mm: the mm
+ * @pmd: the pmd
+ * @addr: its address
+ *
+ * is_swap_pmd(*pmd) || pmd_trans_huge(*pmd) || pmd_devmap(*pmd) are three reads to
+ * the language, though a compiler may make one of them.  Here they are three, with
+ * pgtable_decide between them.
+ *
+ * Context: mmap_lock of @mm held for writing.  Sleeps.
+ * Return: the value that was found huge; otherwise one that is present and not huge.
+ */
+pmd_t race_three_values(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	pmd_t pmdval = READ_ONCE(*pmd);
+
+	if (pmd_none(pmdval) || is_swap_pmd(pmdval))
+		return pmdval;
+	race_hold(pgtable_decide, mm, addr);
+	pmdval = READ_ONCE(*pmd);
+	if (pmd_trans_huge(pmdval))
+		return pmdval;
+	race_hold(pgtable_decide, mm, addr);
+	pmdval = READ_ONCE(*pmd);
+	if (pmd_devmap(pmdval))
+		return pmdval;
+	return pfn_pmd(0, PAGE_READONLY);
+#else
+	return READ_ONCE(*pmd);
+#endif
+}

@@ -23,7 +23,7 @@ struct seq_file;
  * @MAP_CHANGING_NEW: not queued yet
  * @MAP_CHANGING_QUEUED: in the events of its context
  * @MAP_CHANGING_READ: the monitor has it
- * @MAP_CHANGING_LEFT: its task was killed, a copy is queued in its place
+ * @MAP_CHANGING_LEFT: its task was killed, a copy or a longer event is queued
  * @MAP_CHANGING_DROPPED: nobody will read it
  */
 enum map_changing_state {
@@ -53,6 +53,9 @@ struct map_changing_event {
 	bool ended;
 	bool left;
 };
+
+/* So many events of killed tasks wait to be read, in each context. */
+#define MAP_CHANGING_LEFT_MAX	64
 
 /**
  * struct map_changing_file - what a reader brings along for a fork
@@ -92,6 +95,7 @@ extern int sysctl_userfaultfd_yield;
 
 void map_changing_init(struct userfaultfd_ctx *ctx,
 		       const struct userfaultfd_ctx *parent);
+int map_changing_set_yield(struct userfaultfd_ctx *ctx);
 void map_changing_begin(struct userfaultfd_ctx *ctx);
 int map_changing_begin_removal(struct userfaultfd_ctx *ctx, bool validated);
 void map_changing_end(struct userfaultfd_ctx *ctx);
@@ -114,6 +118,7 @@ void map_changing_ack(struct map_changing_event *event);
 int map_changing_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *buf,
 		      struct map_changing_file *file);
 bool map_changing_readable(struct userfaultfd_ctx *ctx);
+bool __map_changing_refuses(struct userfaultfd_ctx *ctx);
 void map_changing_release(struct userfaultfd_ctx *ctx);
 void map_changing_show(struct seq_file *m, struct userfaultfd_ctx *ctx);
 
@@ -134,16 +139,17 @@ static inline bool map_changing_pending(const struct userfaultfd_ctx *ctx)
  * map_changing_refuses() - will a fill be refused, so that it need not try?
  * @ctx: the userfaultfd context
  *
- * Not because of a change whose event cannot be read yet: it may still fail, and whoever
- * was refused would wait for an event that does not come.
+ * From the beginning of a change, though its event may not be readable yet: the task
+ * that makes it can hold mmap_lock for long, and a monitor is not to wait for that.
  *
  * Context: any.
- * Return: true if there is an event to be read before a fill can succeed.
+ * Return: true if a fill that comes now fails with -EAGAIN; false also if it fails
+ * with -ESRCH, since the mm has no users any more.
  */
 static inline bool map_changing_refuses(struct userfaultfd_ctx *ctx)
 {
-	/* Nearly always the first of the two tells. */
-	return map_changing_pending(ctx) && map_changing_readable(ctx);
+	return unlikely(map_changing_pending(ctx)) &&
+	       __map_changing_refuses(ctx);
 }
 
 /**

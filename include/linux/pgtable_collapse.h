@@ -6,13 +6,26 @@
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
 
+#include <race_points/pgtable_install.h>
+
+struct list_head;
 struct page;
 struct xa_state;
 
 bool collapse_hole_watched(struct address_space *mapping, pgoff_t start);
-bool collapse_fill_holes(struct xa_state *xas, struct address_space *mapping,
-			 struct page *hpage, int holes);
+bool collapse_charge_hole(struct address_space *mapping);
+void collapse_charge_settled(void);
+void collapse_copy(struct page *hpage, struct list_head *pages);
+bool collapse_fill_holes(struct address_space *mapping, struct page *hpage, int holes);
 void collapse_free_nodes(struct xa_state *xas, struct page *hpage);
+
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+void collapse_wait_for_room(struct address_space *mapping);
+#else
+static inline void collapse_wait_for_room(struct address_space *mapping)
+{
+}
+#endif
 
 /**
  * collapse_watch_holes() - the holes of a mapping are waited for from now on
@@ -27,6 +40,8 @@ static inline void collapse_watch_holes(struct vm_area_struct *vma)
 {
 	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
 	    !userfaultfd_missing(vma) || !vma_is_shmem(vma))
+		return;
+	if (race_bypass(pgtable_hole_waits))
 		return;
 	i_mmap_lock_write(vma->vm_file->f_mapping);
 	i_mmap_unlock_write(vma->vm_file->f_mapping);

@@ -131,6 +131,7 @@ int main(void)
 {
 	race_begin("pgtable-bench");
 	huge = huge_size();
+	thp_require();
 	len = RANGES * huge;
 	if (3 * len + page_size() > HUGE_AREA)
 		race_skip("huge pages of %zu kB are too large", huge >> 10);

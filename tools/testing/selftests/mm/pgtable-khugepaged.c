@@ -29,10 +29,40 @@
  *	series: gives up
  *				reads the hole
  *	base: gets zeroes, nobody is asked
+ *
+ * "register":
+ *	khugepaged		target			monitor
+ *	has copied the pages
+ *	of the file, held
+ *				maps the file, registers
+ *				and unregisters the
+ *				mapping, forks: at once
+ *	has looked for whoever
+ *	waits for the hole and
+ *	filled it, held before
+ *	it marks the huge page
+ *	as up to date
+ *				registers the mapping
+ *				base: at once
+ *							sees the hole
+ *				series: waits
+ *	marks the huge page
+ *				reads the hole
+ *	base: gets zeroes, nobody is asked
+ *	series: there was no hole to be seen when the registration was done
+ *
+ * "full": tmpfs has room for the hole and nothing else.
+ *	khugepaged		target
+ *	has charged tmpfs for
+ *	the hole, held
+ *				writes to the hole: base waits for the page lock
+ *	completes the page
+ *				has written; without the guard: ENOSPC
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +76,7 @@
 #include "race_test.h"
 #include "pgtable_test.h"
 
-enum when { BEFORE, LATE, FILLED, PUNCHED };
+enum when { BEFORE, LATE, FILLED, PUNCHED, REGISTER, FULL };
 
 static const struct {
 	const char *arg, *name, *damage;
@@ -55,6 +85,8 @@ static const struct {
 	[LATE] = { "late", "pgtable-khugepaged-missing-late", "hole-filled-unasked" },
 	[FILLED] = { "filled", "pgtable-khugepaged-hole-filled", "page-denied-then-zero" },
 	[PUNCHED] = { "punched", "pgtable-khugepaged-hole-punched", "hole-filled-unasked" },
+	[REGISTER] = { "register", "pgtable-register-vs-collapse", "hole-filled-unasked" },
+	[FULL] = { "full", "pgtable-full-vs-collapse", "room-for-a-hole-denied" },
 };
 
 /* The watched file, and others: which of their pages are holes. */
@@ -72,6 +104,7 @@ static struct shared {
 	char *area[FILES];
 	int uffd;
 	struct uffdio_register reg;
+	char byte;
 	int err;
 } *s;
 
@@ -110,11 +143,14 @@ static char content(size_t page)
 	return 1 + page % 127;
 }
 
-static void make_file(size_t i)
+static void make_file(size_t i, bool full)
 {
 	size_t n, size = huge_size(), page = page_size();
+	char options[64] = "huge=advise";
 
-	s->fd[i] = tmpfs_file("huge=advise", size);
+	if (full)
+		snprintf(options, sizeof(options), "huge=advise,size=%zu", size);
+	s->fd[i] = tmpfs_file(options, size);
 	for (n = 0; n < size / page; n++) {
 		memset(src, content(n), page);
 		if (!is_hole(i, n) && pwrite(s->fd[i], src, page, n * page) != (ssize_t)page)
@@ -167,12 +203,25 @@ static void eligible(size_t i)
 	do_call(SYS_madvise, (long)s->area[i], huge_size(), MADV_HUGEPAGE);
 }
 
-static void watch(void)
+static void begin_watch(void)
 {
 	s->reg.mode = UFFDIO_REGISTER_MODE_MISSING;
 	s->reg.range.start = (uintptr_t)s->area[0];
 	s->reg.range.len = huge_size();
-	do_call(SYS_ioctl, s->uffd, UFFDIO_REGISTER, (long)&s->reg);
+	actor_call(&a, 0, SYS_ioctl, s->uffd, UFFDIO_REGISTER, (long)&s->reg);
+}
+
+static void call_succeeded(const char *what)
+{
+	actor_done(&a, 0);
+	if (a.call[0].ret == -1)
+		race_broken("%s: %s", what, strerror(a.call[0].err));
+}
+
+static void watch(void)
+{
+	begin_watch();
+	call_succeeded("UFFDIO_REGISTER");
 }
 
 /* Does a read of the hole ask the monitor? */
@@ -195,6 +244,115 @@ static bool asked(int uffd)
 	return true;
 }
 
+/* Which of what needs i_mmap_rwsem and mmap_lock does not return? */
+static const char *held_up(void)
+{
+	actor_call(&a, 0, SYS_mmap, 0, huge_size(), PROT_READ, MAP_SHARED, s->fd[0], 0);
+	if (actor_blocked(&a, 0))
+		return "mmap";
+	call_succeeded("mmap");
+	begin_watch();
+	if (actor_blocked(&a, 0))
+		return "UFFDIO_REGISTER";
+	call_succeeded("UFFDIO_REGISTER");
+	actor_call(&a, 0, SYS_ioctl, s->uffd, UFFDIO_UNREGISTER, (long)&s->reg.range);
+	if (actor_blocked(&a, 0))
+		return "UFFDIO_UNREGISTER";
+	call_succeeded("UFFDIO_UNREGISTER");
+	actor_call(&a, 0, SYS_clone, SIGCHLD);
+	if (actor_blocked(&a, 0))
+		return "fork";
+	call_succeeded("fork");
+	return NULL;
+}
+
+/* As the monitor can see it: neither call waits for a page lock. */
+static bool looks_like_hole(void)
+{
+	bool hole = lseek(s->fd[0], HOLE, SEEK_HOLE) == (off_t)HOLE;
+
+	if (hole == there(0, HOLE))
+		race_broken("mincore() and SEEK_HOLE do not agree");
+	return hole;
+}
+
+/* Return: was the hole still to be seen when the mapping was registered? */
+static bool register_before_mark(void)
+{
+	bool hole;
+
+	race_wait("pgtable_collapse_mark", "held=1");
+	begin_watch();
+	if (actor_blocked(&a, 0)) {
+		ksft_print_msg("the registration waits\n");
+		race_release("pgtable_collapse_mark");
+		call_succeeded("UFFDIO_REGISTER");
+		return looks_like_hole();
+	}
+	call_succeeded("UFFDIO_REGISTER");
+	hole = looks_like_hole();
+	race_release("pgtable_collapse_mark");
+	return hole;
+}
+
+/* Return: the damage, if any. */
+static const char *register_variant(int uffd)
+{
+	const char *call;
+	bool hole;
+
+	race_arm("pgtable_collapse_copied", "mm=%d timeout=" RACE_HOLD_MS, a.pid);
+	race_arm("pgtable_collapse_mark", "mm=%d timeout=" RACE_HOLD_MS, a.pid);
+	eligible(0);
+	race_wait("pgtable_collapse_copied", "held=1");
+	call = held_up();
+	race_release("pgtable_collapse_copied");
+	if (call) {
+		race_wait("pgtable_collapse_mark", "held=1");
+		race_release("pgtable_collapse_mark");
+		call_succeeded(call);
+		ksft_print_msg("%s waits while a huge page is copied\n", call);
+		return "held-up-by-the-copy";
+	}
+	hole = register_before_mark();
+	khugepaged_passes(2);
+	if (!there(0, HOLE))
+		race_broken("khugepaged has not filled the hole");
+	ksft_print_msg("registered: the hole is %s\n", hole ? "there" : "filled");
+	if (asked(uffd))
+		race_broken("the monitor was asked for a page that is there");
+	if (first_byte(a.pid, s->area[0] + HOLE))
+		race_broken("the page is not zero");
+	return hole ? variants[REGISTER].damage : NULL;
+}
+
+/* Return: the damage, if any. */
+static const char *full_variant(void)
+{
+	bool wait;
+	int err;
+
+	race_arm("pgtable_collapse", "mm=%d timeout=" RACE_HOLD_MS, a.pid);
+	eligible(0);
+	race_wait("pgtable_collapse", "held=1");
+	if (there(0, HOLE))
+		race_broken("the hole is no hole any more");
+	s->byte = 0x5a;
+	actor_call(&a, 0, SYS_pwrite64, s->fd[0], (long)&s->byte, 1, HOLE);
+	wait = actor_blocked(&a, 0);
+	race_release("pgtable_collapse");
+	actor_done(&a, 0);
+	err = a.call[0].ret == 1 ? 0 : a.call[0].err;
+	ksft_print_msg("a write to the hole %s: %s\n", wait ? "waits" : "does not wait",
+		       err ? strerror(err) : "written");
+	khugepaged_passes(2);
+	if (err && err != ENOSPC)
+		race_broken("write: %s", strerror(err));
+	if (!err && view[0][HOLE] != 0x5a)
+		race_broken("what was written is not there");
+	return err ? variants[FULL].damage : NULL;
+}
+
 static void fill_all_others(void)
 {
 	size_t i;
@@ -213,28 +371,28 @@ static void fill_all_others(void)
 
 int main(int argc, char **argv)
 {
+	const char *damage;
 	enum when when;
 	bool missed, zero;
 	size_t i, files;
 	int uffd, err = 0;
 
-	for (when = BEFORE; when <= PUNCHED; when++)
+	for (when = BEFORE; when <= FULL; when++)
 		if (argc == 2 && !strcmp(argv[1], variants[when].arg))
 			break;
-	if (when > PUNCHED)
-		race_broken("usage: %s before|late|filled|punched", argv[0]);
+	if (when > FULL)
+		race_broken("usage: %s before|late|filled|punched|register|full", argv[0]);
 	race_begin(variants[when].name);
 	if (when != BEFORE && !race_points_exist())
 		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
 	if (huge_size() != 512 * page_size() || page_size() > sizeof(src))
 		race_skip("a huge page is not 512 pages");
-	if (thp_never())
-		race_skip("khugepaged is switched off: transparent_hugepage/enabled");
+	thp_require();
 	s = shared_alloc(sizeof(*s));
 	/* all are mapped, so that all have a file */
 	files = when == BEFORE ? FILES : 1;
 	for (i = 0; i < FILES; i++)
-		make_file(i);
+		make_file(i, when == FULL);
 	if (when == PUNCHED && fallocate(s->fd[0], 0, HOLE, page_size()))
 		race_broken("fallocate: %s", strerror(errno));
 	khugepaged_set("scan_sleep_millisecs", 10);
@@ -246,6 +404,12 @@ int main(int argc, char **argv)
 	uffd = actor_fd(&a, s->uffd);
 	memset(src, 0x5a, sizeof(src));
 
+	if (when == REGISTER || when == FULL) {
+		damage = when == REGISTER ? register_variant(uffd) : full_variant();
+		check_file(0);
+		actor_stop(&a);
+		return race_end(damage);
+	}
 	switch (when) {
 	case BEFORE:
 		watch();
@@ -272,6 +436,8 @@ int main(int argc, char **argv)
 			      page_size()))
 			race_broken("fallocate: %s", strerror(errno));
 		race_release("pgtable_collapse_page");
+		break;
+	default:
 		break;
 	}
 	khugepaged_passes(2);

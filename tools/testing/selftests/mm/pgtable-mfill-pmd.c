@@ -24,9 +24,8 @@
  *				held: the pmd is under migration
  *	base: takes it for the
  *	address of a page table
- *	series: waits
+ *	series: EEXIST
  *				released
- *	EEXIST
  *
  * It takes two nodes: numa=fake=2 makes them out of one.  What base does with such an
  * address depends on where the huge page is, so one is chosen where it ends at once.
@@ -34,7 +33,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -116,32 +114,12 @@ static bool zeropage_killed(int *err)
 	return false;
 }
 
-/* A task that spins has a processor of its own: nobody else waits there to run. */
-static void keep_apart(pid_t spinner, pid_t other)
-{
-	cpu_set_t all, one;
-	int cpu, found = 0;
-
-	if (sched_getaffinity(0, sizeof(all), &all))
-		race_broken("sched_getaffinity: %s", strerror(errno));
-	for (cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
-		if (!CPU_ISSET(cpu, &all))
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		if (found++ ? sched_setaffinity(spinner, sizeof(one), &one) :
-		    sched_setaffinity(0, sizeof(one), &one) ||
-		    sched_setaffinity(other, sizeof(one), &one))
-			race_broken("sched_setaffinity: %s", strerror(errno));
-	}
-}
-
 static bool zap(void)
 {
 	char *addr = s->area + 5 * page_size();
 	int err;
 
-	keep_apart(a.call[0].tid, a.call[1].tid);
+	race_keep_apart(a.call[0].tid, a.call[1].tid);
 	race_arm("pgtable_install", "tid=%d timeout=10000", a.call[0].tid);
 	race_arm("pgtable_installed", "tid=%d timeout=10000", a.call[0].tid);
 	zeropage(addr);
@@ -237,14 +215,11 @@ static bool migration(void)
 				    strerror(a.call[1].err), s->status);
 	} while (race_point_field("pgtable_migration", "held") != 1);
 
+	/* There is a page, whatever becomes of the migration. */
 	zeropage(huge + 5 * page_size());
-	if (actor_rests(&a, 0) == ACTOR_GONE)
-		return true;
-	if (actor_is_done(&a, 0))
-		race_broken("the fill waits for nothing: %s", strerror(a.call[0].err));
-	race_release("pgtable_migration");
 	if (zeropage_killed(&err))
 		return true;
+	race_release("pgtable_migration");
 	actor_done(&a, 1);
 	if (a.call[1].ret || s->status != s->node)
 		race_broken("move_pages: %s, status %d", strerror(a.call[1].err),
@@ -268,6 +243,8 @@ int main(int argc, char **argv)
 		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
 	if (!moves && sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		race_skip("needs two processors");
+	if (moves)
+		thp_require();
 	s = shared_alloc(sizeof(*s));
 	s->fd = -1;
 	s->len = moves ? CANDIDATES * huge_size() : huge_size();

@@ -142,6 +142,8 @@ int main(int argc, char **argv)
 		race_broken("usage: %s fork|mremap", argv[0]);
 	race_begin(forks ? "pgtable-fork-empty" : "pgtable-mremap-empty");
 	huge = huge_size();
+	if (forks)
+		thp_require();
 	/* one page table of the next level: it is there when its last page is */
 	if (3 * TABLES * huge > HUGE_AREA)
 		race_skip("huge pages of %zu kB are too large", huge >> 10);

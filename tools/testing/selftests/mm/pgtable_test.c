@@ -64,10 +64,55 @@ void actor_touch(struct actor *a, int thread, char *addr, bool write)
 		actor_call(a, thread, SYS_prctl, PR_SET_NAME, (long)addr);
 }
 
+/* Which of the words of a file in sysfs is chosen? */
+static bool thp_setting(const char *name, const char *word)
+{
+	char path[96], text[96] = "", chosen[32];
+	FILE *f;
+
+	snprintf(path, sizeof(path), THP_DIR "%s", name);
+	snprintf(chosen, sizeof(chosen), "[%s]", word);
+	f = fopen(path, "re");
+	if (f) {
+		if (!fgets(text, sizeof(text), f))
+			text[0] = '\0';
+		fclose(f);
+	}
+	return strstr(text, chosen);
+}
+
+/**
+ * thp_never() - are huge pages of anonymous memory, and khugepaged, switched off?
+ */
+bool thp_never(void)
+{
+	return thp_setting("enabled", "never");
+}
+
+/**
+ * thp_require() - skip the test where there are none, nor khugepaged
+ */
+void thp_require(void)
+{
+	if (thp_never())
+		race_skip("huge pages are switched off: transparent_hugepage/enabled");
+}
+
+/**
+ * shmem_huge_denied() - has no tmpfs huge pages, whatever its options are?
+ */
+bool shmem_huge_denied(void)
+{
+	return thp_setting("shmem_enabled", "deny");
+}
+
 /**
  * tmpfs_file() - a file in a tmpfs that nobody else has
  * @options: of the mount
  * @len: size of the file, which is one hole
+ *
+ * Skips the test if it asks for huge pages and none are to be had.
+ *
  * Return: its descriptor.  The tmpfs goes with its last use.
  */
 int tmpfs_file(const char *options, size_t len)
@@ -76,6 +121,8 @@ int tmpfs_file(const char *options, size_t len)
 	static bool alone;
 	int fd;
 
+	if (strstr(options, "huge=") && !strstr(options, "huge=never") && shmem_huge_denied())
+		race_skip("tmpfs has no huge pages: transparent_hugepage/shmem_enabled");
 	if (!alone && (unshare(CLONE_NEWNS) ||
 		       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))) {
 		if (errno == EPERM)
@@ -223,22 +270,6 @@ void make_huge(int fd, size_t len)
 /* khugepaged */
 
 /**
- * thp_never() - are huge pages, and with them khugepaged, switched off?
- */
-bool thp_never(void)
-{
-	char text[64] = "";
-	FILE *f = fopen(THP_DIR "enabled", "re");
-
-	if (f) {
-		if (!fgets(text, sizeof(text), f))
-			text[0] = '\0';
-		fclose(f);
-	}
-	return strstr(text, "[never]");
-}
-
-/**
  * khugepaged_get() - a number of its directory in sysfs
  * @name: of the file
  */
@@ -273,7 +304,12 @@ static void khugepaged_write(const char *name, long value)
 	close(fd);
 }
 
-static void khugepaged_restore(void)
+/**
+ * khugepaged_restore() - put all numbers back
+ *
+ * race_end() does that too, for a program that is one test.
+ */
+void khugepaged_restore(void)
 {
 	size_t i;
 

@@ -27,8 +27,11 @@ void make_huge(int fd, size_t len);
 bool consists_of_huge(int fd, size_t len);
 
 bool thp_never(void);
+void thp_require(void);
+bool shmem_huge_denied(void);
 long khugepaged_get(const char *name);
 void khugepaged_set(const char *name, long value);
+void khugepaged_restore(void);
 void khugepaged_passes(int passes);
 
 #endif /* PGTABLE_TEST_H */

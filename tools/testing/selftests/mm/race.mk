@@ -5,7 +5,8 @@
 
 race_names := $(shell sed -n 's/^test: *\([^ ]*\).*/\1/p' races/*.races | sort -u)
 race_progs := $(addprefix $(OUTPUT)/,$(race_names) race-points fail-nth \
-	uffd-events uffd-fill-bench pgtable-bench pgtable-oom-munlock)
+	uffd-events uffd-fill-bench pgtable-bench pgtable-collapse \
+	pgtable-oom-munlock)
 race_shared := race_test.c uffd_oracle.c pgtable_test.c
 race_headers := race_test.h uffd_oracle.h pgtable_test.h
 soak_progs := $(OUTPUT)/uffd-soak

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <linux/futex.h>
 #include <linux/unistd.h>
+#include <linux/userfaultfd_yield.h>
 
 #include "kselftest.h"
 #include "race_test.h"
@@ -221,7 +222,10 @@ void race_skip(const char *fmt, ...)
 	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
 	clean_up();
-	ksft_test_result_skip("%s: %s\n", test_name, why);
+	if (test_name)
+		ksft_test_result_skip("%s: %s\n", test_name, why);
+	else
+		printf("1..0 # SKIP %s\n", why);
 	_exit(KSFT_SKIP);
 }
 
@@ -418,17 +422,21 @@ static void *call_thread(void *arg)
 	__atomic_store_n(&c->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
 	for (;;) {
 		int state = __atomic_load_n(&c->state, __ATOMIC_ACQUIRE);
-		long ret;
+		long nr, ret;
 
 		if (state != CALL_GO) {
 			futex_wait(&c->state, state);
 			continue;
 		}
 		__atomic_store_n(&c->state, CALL_RUNNING, __ATOMIC_RELEASE);
-		ret = syscall(c->nr, c->arg[0], c->arg[1], c->arg[2],
+		nr = c->nr;
+		ret = syscall(nr, c->arg[0], c->arg[1], c->arg[2],
 			      c->arg[3], c->arg[4], c->arg[5]);
-		/* It shares @c: not a word may be written here. */
-		if (c->nr == SYS_clone && !ret)
+		/*
+		 * The child shares @c, which can hold the next call by now: it
+		 * neither reads nor writes a word there.
+		 */
+		if (nr == SYS_clone && !ret)
 			clone_child(self);
 		c->ret = ret;
 		c->err = ret == -1 ? errno : 0;
@@ -660,6 +668,32 @@ enum actor_rest actor_rests(struct actor *a, int thread)
 		    a->call[thread].nr);
 }
 
+/**
+ * race_keep_apart() - give a thread that spins a processor of its own
+ * @spinner: in the kernel or in user mode; nobody else of the test waits there to run
+ * @other: a thread that goes with this process
+ *
+ * What is started later goes with this process as well.
+ */
+void race_keep_apart(pid_t spinner, pid_t other)
+{
+	cpu_set_t all, one;
+	int cpu, found = 0;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		race_broken("sched_getaffinity: %s", strerror(errno));
+	for (cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (found++ ? sched_setaffinity(spinner, sizeof(one), &one) :
+		    sched_setaffinity(0, sizeof(one), &one) ||
+		    sched_setaffinity(other, sizeof(one), &one))
+			race_broken("sched_setaffinity: %s", strerror(errno));
+	}
+}
+
 /* Memory */
 
 size_t page_size(void)
@@ -837,7 +871,6 @@ unsigned int fail_nth_left(int fd)
 
 /* userfaultfd */
 
-#define YIELD_SYSCTL	"/proc/sys/vm/userfaultfd_yield"
 /**
  * uffd_register() - for missing pages
  * @uffd: the userfaultfd
@@ -881,40 +914,23 @@ struct monitored_shared {
 	int uffd;
 	char *area;
 	char *other;
-	struct call *twin_call;	/* NULL: no twin */
-	pid_t twin;
+	size_t twins;
+	struct call *twin_call;	/* one for each */
+	pid_t twin[TWINS_MAX];
+	int yield_err;
 	int err;
 };
 
-/*
- * Say whether the contexts that are made from now on yield.  Without the sysctl
- * none does.  Return: what it was, -1 if there is none.
+/**
+ * uffd_yield() - switch a userfaultfd to yielding mode
+ * @uffd: the userfaultfd, before UFFDIO_API
+ *
+ * Return: 0, also where there is no such mode, and all contexts are alike; or
+ * -1 with errno.
  */
-static int set_yield(int yield)
+int uffd_yield(int uffd)
 {
-	int fd = open(YIELD_SYSCTL, O_RDWR | O_CLOEXEC);
-	char was = '0', value = '0' + yield;
-
-	if (fd < 0)
-		return -1;
-	if (pread(fd, &was, 1, 0) != 1 ||
-	    (was != value && pwrite(fd, &value, 1, 0) != 1))
-		race_broken(YIELD_SYSCTL ": %s", strerror(errno));
-	close(fd);
-	return was - '0';
-}
-
-/* userfaultfd(2) of the wanted mode, whatever the machine's default is. */
-static int open_uffd(bool yield)
-{
-	int was = set_yield(yield);
-	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	int err = errno;
-
-	if (was >= 0)
-		set_yield(was);
-	errno = err;
-	return uffd;
+	return ioctl(uffd, USERFAULTFD_YIELD) && errno != EINVAL ? -1 : 0;
 }
 
 /**
@@ -925,7 +941,7 @@ static int open_uffd(bool yield)
 int uffd_open(uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = open_uffd(false);
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
 		close(fd);
@@ -990,8 +1006,13 @@ static void monitored_init(void *arg)
 	struct monitored_shared *s = arg;
 	struct uffdio_api api = { .api = UFFD_API, .features = s->features };
 	size_t len = s->pages * page_size();
+	size_t i;
 
-	s->uffd = open_uffd(s->yield);
+	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (s->uffd >= 0 && s->yield && uffd_yield(s->uffd)) {
+		s->yield_err = errno;
+		return;
+	}
 	if (s->uffd < 0 || ioctl(s->uffd, UFFDIO_API, &api)) {
 		s->err = errno;
 		return;
@@ -1000,9 +1021,9 @@ static void monitored_init(void *arg)
 	s->other = registered_area(s->uffd, len, s->memfd, len);
 	if (!s->area || !s->other)
 		s->err = errno;
-	if (!s->err && s->twin_call) {
-		s->twin = twin_start(s->twin_call);
-		if (s->twin < 0)
+	for (i = 0; i < s->twins && !s->err; i++) {
+		s->twin[i] = twin_start(&s->twin_call[i]);
+		if (s->twin[i] < 0)
 			s->err = errno;
 	}
 }
@@ -1014,18 +1035,50 @@ static int shmem_file(struct monitored *m, size_t len)
 
 	if (fd < 0 || ftruncate(fd, len))
 		race_broken("memfd: %s", strerror(errno));
-	m->file = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	m->file = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (m->file == MAP_FAILED || madvise(m->file, len, MADV_DONTFORK))
 		race_broken("mmap: %s", strerror(errno));
 	return fd;
 }
 
-static void monitored_start_with(struct monitored *m, size_t pages,
-				 uint64_t features, struct call *twin_call)
+/* Those that monitored_init() has started. */
+static void twins_came_up(struct monitored *m, const struct monitored_shared *s)
+{
+	size_t i;
+
+	m->twins = calloc(s->twins + 1, sizeof(*m->twins));
+	if (!m->twins)
+		race_broken("no memory");
+	for (i = 0; i < s->twins; i++) {
+		m->twins[i].pid = s->twin[i];
+		m->twins[i].call = &s->twin_call[i];
+		actor_came_up(&m->twins[i], 1);
+	}
+	m->nr_twins = s->twins;
+	m->next_twin = 0;
+	m->twin.pid = 0;
+	if (s->twins)
+		twin_next(m);
+}
+
+/**
+ * monitored_start_twins() - the same, with more processes that share its mm
+ * @m: filled in, with m->twin
+ * @pages: of each of its two registered areas; none is present
+ * @features: UFFD_FEATURE_*
+ * @twins: how many, TWINS_MAX at most
+ *
+ * What a twin does to the mm outlives it.  twin_next() turns to the next one.
+ */
+void monitored_start_twins(struct monitored *m, size_t pages, uint64_t features,
+			   size_t twins)
 {
 	struct monitored_shared *s = shared_alloc(sizeof(*s));
 
-	s->twin_call = twin_call;
+	if (twins > TWINS_MAX)
+		race_broken("%zu twins are too many", twins);
+	s->twins = twins;
+	s->twin_call = shared_alloc((twins + 1) * sizeof(*s->twin_call));
 	s->features = features;
 	s->pages = pages;
 	s->yield = m->yield;
@@ -1033,19 +1086,20 @@ static void monitored_start_with(struct monitored *m, size_t pages,
 	actor_start(&m->actor, monitored_init, s);
 	if (s->memfd >= 0)
 		close(s->memfd);
+	if (s->yield_err == EPERM)
+		race_skip("no yielding mode: vm.userfaultfd_yield is 0");
+	if (s->yield_err)
+		race_broken("USERFAULTFD_YIELD: %s", strerror(s->yield_err));
 	uffd_require(s->err, features);
 
 	m->uffd = actor_fd(&m->actor, s->uffd);
 	m->own_uffd = s->uffd;
 	if (m->yield && !uffd_fdinfo(m->uffd, "yield"))
-		race_broken("no yielding mode; can " YIELD_SYSCTL " be written?");
+		race_broken("the context is not in yielding mode");
 	m->pages = pages;
 	m->area = s->area;
 	m->other = s->other;
-	m->twin.pid = s->twin;
-	m->twin.call = twin_call;
-	if (twin_call)
-		actor_came_up(&m->twin, 1);
+	twins_came_up(m, s);
 }
 
 /**
@@ -1056,7 +1110,7 @@ static void monitored_start_with(struct monitored *m, size_t pages,
  */
 void monitored_start(struct monitored *m, size_t pages, uint64_t features)
 {
-	monitored_start_with(m, pages, features, NULL);
+	monitored_start_twins(m, pages, features, 0);
 }
 
 /**
@@ -1069,17 +1123,31 @@ void monitored_start(struct monitored *m, size_t pages, uint64_t features)
  */
 void monitored_start_twin(struct monitored *m, size_t pages, uint64_t features)
 {
-	monitored_start_with(m, pages, features,
-			     shared_alloc(sizeof(struct call)));
+	monitored_start_twins(m, pages, features, 1);
+}
+
+/**
+ * twin_next() - m->twin becomes the next of them
+ * @m: started with monitored_start_twins()
+ *
+ * The one before may still be there: the caller has kept it, or
+ * monitored_stop() kills it.
+ */
+void twin_next(struct monitored *m)
+{
+	if (m->next_twin == m->nr_twins)
+		race_broken("there are no more than %zu twins", m->nr_twins);
+	m->twin = m->twins[m->next_twin++];
 }
 
 /**
  * twin_kill() - SIGKILL for the twin; it has left its mm when this returns
- * @m: started with monitored_start_twin()
+ * @m: started with monitored_start_twin() or monitored_start_twins()
  */
 void twin_kill(struct monitored *m)
 {
 	struct pollfd pfd = { .events = POLLIN };
+	size_t i;
 
 	pfd.fd = syscall(__NR_pidfd_open, m->twin.pid, 0);
 	if (pfd.fd < 0 || kill(m->twin.pid, SIGKILL))
@@ -1087,15 +1155,26 @@ void twin_kill(struct monitored *m)
 	if (poll(&pfd, 1, race_time_left()) != 1)
 		race_broken("a killed task does not die");
 	close(pfd.fd);
+	for (i = 0; i < m->nr_twins; i++)
+		if (m->twins[i].pid == m->twin.pid)
+			m->twins[i].pid = 0;
 	m->twin.pid = 0;
 }
 
 void monitored_stop(struct monitored *m)
 {
+	size_t i;
+
 	if (m->uffd >= 0)
 		close(m->uffd);
-	if (m->twin.pid)
-		twin_kill(m);
+	for (i = 0; i < m->nr_twins; i++) {
+		m->twin = m->twins[i];
+		if (m->twin.pid)
+			twin_kill(m);
+	}
+	free(m->twins);
+	m->twins = NULL;
+	m->nr_twins = 0;
 	actor_stop(&m->actor);
 }
 

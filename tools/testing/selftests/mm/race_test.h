@@ -27,6 +27,7 @@
 #define RACE_DEADLINE_MS	40000	/* environment: RACE_DEADLINE_MS */
 #define RACE_HOLD_MS		"60000"
 #define ACTOR_THREADS		2
+#define TWINS_MAX		128
 
 /* A hang, in counts: so many refusals while there is no event to read. */
 #define REFUSED_FOR_EVER	1000
@@ -49,6 +50,7 @@ void race_control_open(void);
 int race_time_left(void);
 bool race_look_again(void);
 pid_t race_fork(void);
+void race_keep_apart(pid_t spinner, pid_t other);
 void __noreturn race_broken(const char *fmt, ...) __printf(1, 2);
 void __noreturn race_skip(const char *fmt, ...) __printf(1, 2);
 
@@ -128,9 +130,11 @@ unsigned int fail_nth_left(int fd);
 /* userfaultfd of an actor, as its monitor sees it. */
 struct monitored {
 	bool shmem;		/* set before the start: areas of a file in shmem */
-	bool yield;		/* the same: the context's fills yield to others */
+	bool yield;		/* the same: the context is in yielding mode */
 	struct actor actor;
 	struct actor twin;	/* another process, the same mm; one thread */
+	struct actor *twins;	/* all of them, each to be killed once */
+	size_t nr_twins, next_twin;
 	int uffd;		/* the controller's descriptor of it */
 	int own_uffd;		/* the actor's own, and its number there */
 	size_t pages;		/* of each area */
@@ -150,14 +154,18 @@ struct filler {
 
 void monitored_start(struct monitored *m, size_t pages, uint64_t features);
 void monitored_start_twin(struct monitored *m, size_t pages, uint64_t features);
+void monitored_start_twins(struct monitored *m, size_t pages, uint64_t features,
+			   size_t twins);
 void monitored_stop(struct monitored *m);
 bool monitored_page_exists(const struct monitored *m, const char *addr);
 void twin_kill(struct monitored *m);
+void twin_next(struct monitored *m);
 void change_layout(struct monitored *m, struct actor *who, int thread,
 		   unsigned int event);
 char *uffd_area(int uffd, size_t len);
 /* Its parts, for processes with another layout: the first two run in the actor. */
 int uffd_open(uint64_t features);
+int uffd_yield(int uffd);
 int uffd_register(int uffd, const void *start, size_t len);
 void uffd_require(int err, uint64_t features);
 

@@ -15,7 +15,18 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 4
 fi
 out=$(mktemp) || exit 1
-trap 'rm -f "$out"' EXIT
+# A test that is not permitted to use the yielding mode says skip.
+yield=/proc/sys/vm/userfaultfd_yield
+was=
+[ ! -f $yield ] || read -r was < $yield
+put_back()
+{
+	rm -f "$out"
+	[ -z "$was" ] || echo "$was" > $yield
+}
+trap put_back EXIT
+trap 'exit 1' HUP INT TERM
+[ -z "$was" ] || echo 1 > $yield
 
 # "race program arguments" for each stanza
 list=$(echo race-points race-points

@@ -4,7 +4,8 @@
  * fdinfo shows, what is written when a fill is refused, who is woken by close(), what
  * becomes of the event of a task that dies, and which system calls send one.
  *
- * It skips a kernel whose fdinfo does not count changes.
+ * It skips a kernel that does not know USERFAULTFD_YIELD, which came with all
+ * of this.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +22,9 @@
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#include <linux/userfaultfd_yield.h>
 
 #include "kselftest.h"
 #include "race_test.h"
@@ -29,6 +32,8 @@
 #define PAGES	8
 #define ROUNDS	50
 #define POISON	0x5a5a
+#define LEFT	64	/* events of killed tasks that are kept */
+#define LOST	6
 #define CONTEXTS "/sys/kernel/slab/userfaultfd_ctx_cache/"
 #define YIELD	"/proc/sys/vm/userfaultfd_yield"
 
@@ -63,6 +68,11 @@ static int fill_page(int i)
 static long changing(void)
 {
 	return uffd_fdinfo(m.uffd, "changing");
+}
+
+static long lost(void)
+{
+	return uffd_fdinfo(m.uffd, "lost");
 }
 
 static long generation(void)
@@ -270,48 +280,90 @@ static int unregister_other(void)
 	return ioctl(m.uffd, UFFDIO_UNREGISTER, &range);
 }
 
-/* The mode is that of the sysctl when the context was made, or of the parent. */
-/* In the mode that the sysctl says. */
-static int uffd_made_now(void)
+static char yield_before[2];
+
+static void restore_yield(void)
 {
-	struct uffdio_api api = { .api = UFFD_API };
+	write_text(YIELD, yield_before);
+}
+
+/* Return: 0 or an errno. */
+static int switch_to_yield(int uffd)
+{
+	return ioctl(uffd, USERFAULTFD_YIELD) ? errno : 0;
+}
+
+static int uffd_api(int uffd)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = EVENTS };
+
+	return ioctl(uffd, UFFDIO_API, &api) ? errno : 0;
+}
+
+static int uffd_new(void)
+{
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
-	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
+	if (uffd < 0)
 		race_broken("userfaultfd: %s", strerror(errno));
 	return uffd;
 }
 
-static void yield_mode(void)
+/* Who may switch a context, and when.  vm.userfaultfd_yield is put back. */
+static void yield_permitted(void)
 {
-	const long was = read_number(YIELD);
-	struct uffd_msg msg;
-	int before, during;
+	int uffd, other;
 
-	check(was == 0 || was == 1);
-	check(!write_text(YIELD, "0"));
-	before = uffd_made_now();
-	check(write_text(YIELD, "2") == EINVAL);
-	check(write_text(YIELD, "-1") == EINVAL);
-	check(!write_text(YIELD, "1"));
-	check(read_number(YIELD) == 1);
-	during = uffd_made_now();
+	uffd = uffd_new();
 	check(!write_text(YIELD, "0"));
 	check(read_number(YIELD) == 0);
-	check(uffd_fdinfo(before, "yield") == 0);
-	check(uffd_fdinfo(during, "yield") == 1);
-	close(before);
-	close(during);
+	check(switch_to_yield(uffd) == EPERM);
+	check(uffd_fdinfo(uffd, "yield") == 0);
+	check(write_text(YIELD, "2") == EINVAL);
+	check(write_text(YIELD, "-1") == EINVAL);
+	check(read_number(YIELD) == 0);
 
+	/* It permits, and switches nobody by itself. */
+	check(!write_text(YIELD, "1"));
+	check(read_number(YIELD) == 1);
+	check(uffd_fdinfo(uffd, "yield") == 0);
+	other = uffd_new();
+	check(uffd_fdinfo(other, "yield") == 0);
+	check(!switch_to_yield(uffd));
+	check(uffd_fdinfo(uffd, "yield") == 1);
+	check(!switch_to_yield(uffd));
+	check(!uffd_api(uffd));
+	check(switch_to_yield(uffd) == EBUSY);
+	check(uffd_fdinfo(uffd, "yield") == 1);
+	check(!uffd_api(other));
+	check(switch_to_yield(other) == EBUSY);
+	check(uffd_fdinfo(other, "yield") == 0);
+
+	/* What was permitted stays. */
+	check(!write_text(YIELD, "0"));
+	check(uffd_fdinfo(uffd, "yield") == 1);
+	close(uffd);
+	close(other);
+}
+
+/* The mode is the default one, or that of the parent. */
+static void yield_inherited(void)
+{
+	struct uffd_msg msg;
+
+	check(!write_text(YIELD, "1"));
 	m.yield = true;
 	monitored_start(&m, PAGES, EVENTS);
 	m.yield = false;
-	check(read_number(YIELD) == 0);
 	check(uffd_fdinfo(m.uffd, "yield") == 1);
-
+	/* Whatever may be switched now. */
+	check(!write_text(YIELD, "0"));
 	pend(&m.actor, 0, UFFD_EVENT_FORK);
 	event_read(m.uffd, UFFD_EVENT_FORK, &msg);
 	check(uffd_fdinfo(msg.arg.fork.ufd, "yield") == 1);
+	check(switch_to_yield(msg.arg.fork.ufd) == EPERM);
+	check(!write_text(YIELD, "1"));
+	check(switch_to_yield(msg.arg.fork.ufd) == EBUSY);
 	kill(end(0), SIGKILL);
 
 	pend(&m.actor, 0, UFFD_EVENT_REMOVE);
@@ -326,12 +378,33 @@ static void yield_mode(void)
 	monitored_stop(&m);
 	close(msg.arg.fork.ufd);
 
+	/* One that did not ask for it, and its child. */
 	monitored_start(&m, PAGES, EVENTS);
 	check(uffd_fdinfo(m.uffd, "yield") == 0);
+	pend(&m.actor, 0, UFFD_EVENT_FORK);
+	event_read(m.uffd, UFFD_EVENT_FORK, &msg);
+	check(uffd_fdinfo(msg.arg.fork.ufd, "yield") == 0);
+	close(msg.arg.fork.ufd);
+	kill(end(0), SIGKILL);
+	check(generation() == 1);
 	check(!unregister_other());
-	check(generation() == 0);
+	check(generation() == 1);
 	monitored_stop(&m);
-	check(!write_text(YIELD, was ? "1" : "0"));
+}
+
+/* The one test that has to change vm.userfaultfd_yield. */
+static void yield_mode(void)
+{
+	const long was = read_number(YIELD);
+
+	check(was == 0 || was == 1);
+	yield_before[0] = was ? '1' : '0';
+	race_cleanup(restore_yield);
+	yield_permitted();
+	yield_inherited();
+	race_cleanup(NULL);
+	restore_yield();
+	check(read_number(YIELD) == was);
 }
 
 /* close() releases whoever waits for the monitor, and nothing is left. */
@@ -450,6 +523,28 @@ static void killed_fork(void)
 }
 
 /*
+ * Is the one fault told to the monitor, and not to be told again?  One that was
+ * woken is in no queue until its thread has run, and then pending.
+ */
+static bool fault_waits(void)
+{
+	return uffd_fdinfo(m.uffd, "total") == 1 &&
+		uffd_fdinfo(m.uffd, "pending") == 0;
+}
+
+/* Faults come first, whatever else there is. */
+static void read_fault_again(int i)
+{
+	struct uffd_msg msg;
+
+	while (!uffd_fdinfo(m.uffd, "pending"))
+		if (!race_look_again())
+			race_broken("the fault does not come again");
+	event_read(m.uffd, UFFD_EVENT_PAGEFAULT, &msg);
+	check(msg.arg.pagefault.address == (uintptr_t)page(i));
+}
+
+/*
  * A monitor that could not serve a fault because of that fork waits for an event
  * which never comes: it gets the fault again.
  */
@@ -464,34 +559,295 @@ static void killed_fork_and_fault(void)
 	pend(&m.twin, 0, UFFD_EVENT_FORK);
 	check(fill_page(1) == EAGAIN);
 	twin_kill(&m);
-	event_read(m.uffd, UFFD_EVENT_PAGEFAULT, &msg);
-	check(msg.arg.pagefault.address == (uintptr_t)page(1));
+	if (!fault_waits())
+		read_fault_again(1);
+	else
+		check(!"the fault does not come again");
 	check(!event_readable(m.uffd, 0));
 	check(!fill_page(1));
 	check(end(0) == 1);
 	monitored_stop(&m);
 }
 
-/* The whole process dies, and its monitor still reads what it did before. */
+static int write_protect_page(int i)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { .start = (uintptr_t)page(i), .len = page_size() },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+
+	return ioctl(m.uffd, UFFDIO_WRITEPROTECT, &wp) ? errno : 0;
+}
+
+static int zero_page(int i)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)page(i), .len = page_size() },
+	};
+
+	return ioctl(m.uffd, UFFDIO_ZEROPAGE, &zero) ? errno : 0;
+}
+
+static int register_area(uint64_t mode)
+{
+	struct uffdio_register reg = {
+		.range = {
+			.start = (uintptr_t)m.area,
+			.len = PAGES * page_size(),
+		},
+		.mode = mode,
+	};
+
+	return ioctl(m.uffd, UFFDIO_REGISTER, &reg) ? errno : 0;
+}
+
+/*
+ * The whole process dies with an event that was not read.  There is nobody left
+ * whom it concerns, and whoever asks is told so, whether or not it reads.
+ */
 static void killed_process(void)
 {
+	const uint64_t both = UFFDIO_REGISTER_MODE_MISSING |
+			      UFFDIO_REGISTER_MODE_WP;
 	long before = contexts();
+	struct uffd_msg msg;
+	size_t i;
 
-	monitored_start(&m, PAGES, EVENTS);
-	pend(&m.actor, 0, UFFD_EVENT_UNMAP);
-	actor_stop(&m.actor);
-	event_read(m.uffd, UFFD_EVENT_UNMAP, NULL);
-	check(changing() == 0 && !event_readable(m.uffd, 0));
-	check(fill_page(1) == ESRCH);
-	close_uffd();
-	nothing_leaks(before);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		monitored_start(&m, PAGES,
+				EVENTS | UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+		check(!register_area(both));
+		check(!fill_page(1) && !write_protect_page(1));
+		pend(&m.actor, 0, kinds[i].event);
+		check(fill_page(2) == EAGAIN && zero_page(2) == EAGAIN);
+		check(write_protect_page(1) == EAGAIN);
+		actor_stop(&m.actor);
+		check(fill_page(2) == ESRCH && zero_page(2) == ESRCH);
+		check(write_protect_page(1) == ESRCH);
+		check(register_area(both) == ENOMEM);
+		check(!event_readable(m.uffd, 0));
+		check(read_one(&msg) == -1 && errno == EAGAIN);
+		check(changing() == 0 && lost() == 0);
+		check(fill_page(2) == ESRCH && zero_page(2) == ESRCH);
+		check(write_protect_page(1) == ESRCH);
+		close_uffd();
+		nothing_leaks(before);
+	}
 
+	/* And nobody has read. */
 	monitored_start(&m, PAGES, EVENTS);
 	pend(&m.actor, 0, UFFD_EVENT_UNMAP);
 	pend(&m.actor, 1, UFFD_EVENT_REMOVE);
 	actor_stop(&m.actor);
 	close_uffd();
 	nothing_leaks(before);
+}
+
+/*
+ * A change by the twin that waits for the monitor: of one page, in place of
+ * pend().
+ */
+static void pend_page(long nr, int i)
+{
+	long before = generation();
+
+	actor_call(&m.twin, 0, nr, (long)page(i), page_size(), MADV_DONTNEED);
+	while (generation() == before && !actor_is_done(&m.twin, 0))
+		if (!race_look_again())
+			race_broken("nothing changes");
+	if (!actor_blocked(&m.twin, 0))
+		race_broken("page %d: nobody waits", i);
+}
+
+static void killed_unmap(int i)
+{
+	pend_page(SYS_munmap, i);
+	twin_kill(&m);
+}
+
+static void read_range(unsigned int event, int first, int pages)
+{
+	struct uffd_msg msg = { };
+
+	check(read_one(&msg) == sizeof(msg));
+	check(is_range(&msg, event, page(first), pages * page_size()));
+}
+
+/*
+ * Tasks that are killed leave so many events and no more.  What is lost is
+ * counted, ends its change, and wakes whom it kept waiting.
+ */
+static void killed_many(void)
+{
+	long before = contexts();
+	struct uffd_msg msg;
+	int i;
+
+	monitored_start_twins(&m, 2 * (LEFT + LOST) + 2, EVENTS, LEFT + LOST + 1);
+	actor_call(&m.actor, 0, SYS_getrandom, (long)page(1), 1, 0);
+	event_read(m.uffd, UFFD_EVENT_PAGEFAULT, NULL);
+	for (i = 0; i < LEFT + LOST; i++) {
+		/* No two of them touch. */
+		killed_unmap(2 * i);
+		twin_next(&m);
+		check(changing() == (i < LEFT ? i + 1 : LEFT));
+		check(lost() == (i < LEFT ? 0 : i + 1 - LEFT));
+		check(fault_waits() == (i < LEFT));
+		if (!check_ok)
+			break;
+		if (i >= LEFT)
+			read_fault_again(1);
+		check(fill_page(1) == EAGAIN);
+	}
+	if (!check_ok) {
+		monitored_stop(&m);
+		return;
+	}
+	for (i = 0; i < LEFT; i++)
+		read_range(UFFD_EVENT_UNMAP, 2 * i, 1);
+	check(read_one(&msg) == -1 && errno == EAGAIN);
+	check(changing() == 0 && lost() == LOST);
+	check(!fill_page(1));
+	check(end(0) == 1);
+
+	/* Now there is room for another one. */
+	killed_unmap(2 * (LEFT + LOST));
+	check(changing() == 1 && lost() == LOST);
+	read_range(UFFD_EVENT_UNMAP, 2 * (LEFT + LOST), 1);
+	check(changing() == 0);
+	monitored_stop(&m);
+	nothing_leaks(before);
+}
+
+/*
+ * Events of killed tasks that follow each other and touch become one, in its
+ * place.
+ */
+static void killed_neighbours(void)
+{
+	long before = contexts();
+	struct actor first;
+
+	monitored_start_twins(&m, 4 * PAGES, EVENTS, 9);
+	killed_unmap(3);
+	twin_next(&m);
+	killed_unmap(4);
+	twin_next(&m);
+	killed_unmap(2);
+	check(changing() == 1 && generation() == 3);
+	/* One that waits stands between, and another kind of event. */
+	pend(&m.actor, 0, UFFD_EVENT_REMOVE);
+	twin_next(&m);
+	killed_unmap(5);
+	twin_next(&m);
+	pend_page(SYS_madvise, 6);
+	twin_kill(&m);
+	check(changing() == 4 && lost() == 0);
+	/* The first of two is killed after the second. */
+	twin_next(&m);
+	first = m.twin;
+	pend_page(SYS_munmap, 10);
+	twin_next(&m);
+	killed_unmap(11);
+	check(changing() == 6);
+	m.twin = first;
+	twin_kill(&m);
+	check(changing() == 5);
+	/* Neither touches the one before it. */
+	twin_next(&m);
+	killed_unmap(14);
+	twin_next(&m);
+	killed_unmap(12);
+	check(changing() == 7 && lost() == 0);
+
+	read_range(UFFD_EVENT_UNMAP, 2, 3);
+	read_range(UFFD_EVENT_REMOVE, 0, 1);
+	read_range(UFFD_EVENT_UNMAP, 5, 1);
+	read_range(UFFD_EVENT_REMOVE, 6, 1);
+	read_range(UFFD_EVENT_UNMAP, 10, 2);
+	read_range(UFFD_EVENT_UNMAP, 14, 1);
+	read_range(UFFD_EVENT_UNMAP, 12, 1);
+	check(changing() == 0 && !event_readable(m.uffd, 0));
+	check(!fill_page(20));
+	end(0);
+	monitored_stop(&m);
+	nothing_leaks(before);
+}
+
+/* A process that reads into memory which it has to be given. */
+struct reader {
+	int uffd;
+	char *buf;
+	int err;
+};
+
+static void reader_init(void *arg)
+{
+	struct reader *r = arg;
+
+	r->uffd = uffd_open(0);
+	r->buf = r->uffd < 0 ? NULL : uffd_area(r->uffd, page_size());
+	r->err = r->buf ? 0 : errno;
+}
+
+/* The lowest descriptor that is free in an actor. */
+static long lowest_free(struct actor *a)
+{
+	long fd;
+
+	actor_call(a, 1, SYS_dup, 0);
+	actor_done(a, 1);
+	fd = a->call[1].ret;
+	check(fd >= 0);
+	actor_call(a, 1, SYS_close, fd);
+	actor_done(a, 1);
+	return fd;
+}
+
+/* A reader that sleeps keeps no descriptor for a fork that will not be. */
+static void fork_file_is_dropped(void)
+{
+	struct reader *r = shared_alloc(sizeof(*r));
+	int flags, served, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct actor reader;
+	long lowest;
+
+	/* Whatever number 0 is. */
+	if (null < 0 || dup2(null, 0))
+		race_broken("/dev/null: %s", strerror(errno));
+	close(null);
+	monitored_start_twin(&m, PAGES, EVENTS);
+	actor_start(&reader, reader_init, r);
+	if (r->err)
+		race_broken("userfaultfd: %s", strerror(r->err));
+	served = actor_fd(&reader, r->uffd);
+	lowest = lowest_free(&reader);
+	pend(&m.twin, 0, UFFD_EVENT_FORK);
+	flags = fcntl(m.uffd, F_GETFL);
+	check(!fcntl(m.uffd, F_SETFL, flags & ~O_NONBLOCK));
+
+	actor_call(&reader, 0, SYS_read, m.uffd, (long)r->buf,
+		   sizeof(struct uffd_msg));
+	event_read(served, UFFD_EVENT_PAGEFAULT, NULL);
+	/* It sleeps, for its buffer. */
+	check(lowest_free(&reader) == lowest);
+	twin_kill(&m);
+	check(!fill(served, r->buf, src, page_size(), NULL));
+	/* Woken by that; and now it sleeps in read(), for there is no event. */
+	if (!actor_sleeps(&reader, 0))
+		race_broken("read: %s", strerror(reader.call[0].err));
+	check(lowest_free(&reader) == lowest);
+
+	change_layout(&m, &m.actor, 0, UFFD_EVENT_UNMAP);
+	actor_done(&reader, 0);
+	check(reader.call[0].ret == sizeof(struct uffd_msg));
+	check(first_byte(reader.pid, r->buf) == UFFD_EVENT_UNMAP);
+	check(lowest_free(&reader) == lowest);
+	end(0);
+	check(!fcntl(m.uffd, F_SETFL, flags));
+	actor_stop(&reader);
+	close(served);
+	monitored_stop(&m);
 }
 
 static void touch_source(void *arg)
@@ -602,34 +958,47 @@ static void shm_detach(void)
 	monitored_stop(&m);
 }
 
-/* Those of hugetlb can be registered. */
-static void shm_detach_huge(void)
+/*
+ * Those of hugetlb can be registered, also in part: that is a mapping of its
+ * own.
+ */
+static void shm_detach_huge_part(int first, int pages)
 {
 	const size_t huge = 2 << 20;
-	int id = shmget(IPC_PRIVATE, huge, SHM_HUGETLB | 0600);
+	int id = shmget(IPC_PRIVATE, 2 * huge, SHM_HUGETLB | 0600);
 	struct uffd_msg msg;
 	char *at;
 
 	if (id < 0) {
-		skip = "no huge page for System V shared memory";
+		skip = "no huge pages for System V shared memory";
 		return;
 	}
 	monitored_start(&m, PAGES, EVENTS);
 	actor_call(&m.actor, 0, SYS_shmat, id, 0, 0);
 	at = (char *)end(0);
-	check(!register_range(at, huge));
+	check(!register_range(at + first * huge, pages * huge));
 	actor_call(&m.actor, 0, SYS_shmdt, (long)at);
 	if (actor_blocked(&m.actor, 0)) {
 		check(changing() == 1 && fill_page(1) == EAGAIN);
 		check(read_one(&msg) == sizeof(msg));
-		check(is_range(&msg, UFFD_EVENT_UNMAP, at, huge));
+		check(is_range(&msg, UFFD_EVENT_UNMAP, at + first * huge,
+			       pages * huge));
 	} else {
 		check(!"no event");
 	}
 	check(!end(0));
+	check(!range_mapped(m.actor.pid, at, 1));
+	check(!range_mapped(m.actor.pid, at + huge, 1));
 	check(changing() == 0 && !fill_page(1));
 	shmctl(id, IPC_RMID, NULL);
 	monitored_stop(&m);
+}
+
+static void shm_detach_huge(void)
+{
+	shm_detach_huge_part(0, 2);
+	shm_detach_huge_part(0, 1);
+	shm_detach_huge_part(1, 1);
 }
 
 /* It replaces a part of the mapping with another, which is not registered. */
@@ -827,7 +1196,21 @@ static void huge_fills_in(bool yield)
 static void huge_fills(void)
 {
 	huge_fills_in(false);
-	huge_fills_in(true);
+}
+
+/* May a context be switched to yielding mode? */
+static bool may_yield(void)
+{
+	if (read_number(YIELD) == 1)
+		return true;
+	skip = "vm.userfaultfd_yield is 0";
+	return false;
+}
+
+static void huge_fills_yielding(void)
+{
+	if (may_yield())
+		huge_fills_in(true);
 }
 
 /* The same for UFFDIO_WRITEPROTECT, which is refused like a fill. */
@@ -867,7 +1250,12 @@ static void write_protect_in(bool yield)
 static void write_protect(void)
 {
 	write_protect_in(false);
-	write_protect_in(true);
+}
+
+static void write_protect_yielding(void)
+{
+	if (may_yield())
+		write_protect_in(true);
 }
 
 /* A poll() without time-out sleeps until there is an event, and no longer. */
@@ -897,13 +1285,16 @@ static const struct {
 	{ "a refused fill writes its output", refused_output },
 	{ "fdinfo counts changes", counts },
 	{ "no features, no changes", no_features },
-	{ "the mode is fixed when a context is made", yield_mode },
+	{ "the mode is one context's, and fixed by UFFDIO_API", yield_mode },
 	{ "close() releases those who wait", close_while_waiting },
 	{ "a killed task leaves its event", killed_change },
 	{ "a killed mremap leaves all of its events", killed_mremap },
 	{ "a killed fork takes its event back", killed_fork },
 	{ "a killed fork does not hide a fault", killed_fork_and_fault },
-	{ "a killed process leaves its events", killed_process },
+	{ "a killed process leaves nothing to read", killed_process },
+	{ "killed tasks leave no more than so many events", killed_many },
+	{ "events of killed tasks become one", killed_neighbours },
+	{ "a reader that sleeps keeps no file for a fork", fork_file_is_dropped },
 	{ "killed while waiting for a fill", killed_behind_fill },
 	{ "SHM_REMAP sends UNMAP", shm_remap },
 	{ "shmdt of small pages concerns nobody", shm_detach },
@@ -914,7 +1305,9 @@ static const struct {
 	{ "a fork without room keeps its place", fork_without_room },
 	{ "a fault that was not told is told again", fault_is_kept },
 	{ "fills of huge pages end in order", huge_fills },
+	{ "the same in yielding mode", huge_fills_yielding },
 	{ "write protection ends in order", write_protect },
+	{ "that in yielding mode, too", write_protect_yielding },
 	{ "poll() is woken by events", poll_wakes },
 };
 
@@ -929,8 +1322,10 @@ int main(void)
 	if (uffd < 0)
 		ksft_exit_skip("no userfaultfd that sends events: %s\n",
 			       strerror(errno));
-	if (uffd_fdinfo(uffd, "changing") < 0)
-		ksft_exit_skip("fdinfo does not count changes\n");
+	if (ioctl(uffd, USERFAULTFD_YIELD) && errno == EINVAL)
+		ksft_exit_skip("no USERFAULTFD_YIELD\n");
+	if (uffd_fdinfo(uffd, "changing") < 0 || uffd_fdinfo(uffd, "lost") < 0)
+		ksft_exit_fail_msg("fdinfo does not count changes\n");
 	close(uffd);
 	if (geteuid())
 		ksft_exit_skip("needs root\n");

@@ -26,7 +26,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <linux/membarrier.h>
 #include <linux/perf_event.h>
 
 #include "kselftest.h"
@@ -34,9 +33,6 @@
 #include "uffd_oracle.h"
 
 #define PMU_TYPE	"/sys/bus/event_source/devices/uprobe/type"
-
-/* A hang, in counts: grace periods that a call has slept through. */
-#define BLOCKED_FOR_EVER	20
 
 static struct monitored m;
 static struct perf_event_attr *attr;
@@ -65,22 +61,55 @@ static void describe_probe(void)
 	attr->probe_offset = 0;
 }
 
+/* The function that a thread sleeps in, as /proc has it. */
+static bool sleeps_in(const struct actor *a, int thread, const char *function)
+{
+	char path[64], line[128], name[64];
+	bool found;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stack", a->pid,
+		 a->call[thread].tid);
+	f = fopen(path, "re");
+	if (!f && errno == ENOENT)
+		race_skip("no %s: CONFIG_STACKTRACE=y is needed", path);
+	if (!f)
+		race_skip("needs root");
+	found = fgets(line, sizeof(line), f) &&
+		sscanf(line, "[<%*x>] %63[^+]", name) == 1 && !strcmp(name, function);
+	fclose(f);
+	return found;
+}
+
 /*
- * A registration sleeps for a grace period or two in any case.  To sleep through
- * many of them, and never be seen running, is to be blocked.  That it was the fork
- * shows when the event is read: the caller checks that it returns then.
+ * A registration sleeps for a grace period or two in any case.  In percpu_down_write()
+ * itself it sleeps until the forks that have begun are over, and no other can begin.
+ */
+static bool waits_for_forks(struct actor *tracer)
+{
+	do {
+		if (!actor_blocked(tracer, 0))
+			return false;
+		if (sleeps_in(tracer, 0, "percpu_down_write"))
+			return true;
+	} while (race_look_again());
+	race_broken("the registration neither returns nor waits for forks");
+}
+
+/*
+ * That it was this fork shows when the event is read: the caller checks that the
+ * registration returns then.
  */
 static bool blocked_by_fork(struct actor *tracer)
 {
-	int i;
+	bool blocked;
 
-	for (i = 0; i < BLOCKED_FOR_EVER; i++) {
-		if (!actor_blocked(tracer, 0))
-			return false;
-		if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0))
-			race_broken("membarrier: %s", strerror(errno));
-	}
-	return !actor_is_done(tracer, 0);
+	if (!waits_for_forks(tracer))
+		return false;
+	actor_call(tracer, 1, SYS_clone, SIGCHLD);
+	blocked = actor_blocked(tracer, 1);
+	ksft_print_msg("the fork of another process: %s\n", blocked ? "blocked" : "done");
+	return blocked && !actor_is_done(tracer, 0);
 }
 
 int main(void)
@@ -105,11 +134,6 @@ int main(void)
 	o.blocked = blocked_by_fork(&tracer);
 	if (actor_is_done(&m.actor, 0) || !event_readable(m.uffd, 0))
 		race_broken("the fork did not wait all that time");
-	if (o.blocked) {
-		actor_call(&tracer, 1, SYS_clone, SIGCHLD);
-		ksft_print_msg("the fork of another process: %s\n",
-			       actor_blocked(&tracer, 1) ? "blocked" : "done");
-	}
 
 	event_read(m.uffd, UFFD_EVENT_FORK, &msg);
 	actor_done(&m.actor, 0);

@@ -21,11 +21,12 @@
  * monitor itself.  Once such a fill has come to that fault, the kernel has looked for
  * pending events, and has promised to look again: the books are unlocked meanwhile.
  *
- * MODE is default or yield: which value vm.userfaultfd_yield has; without it each has
- * half of the time.  SOAK_WITHOUT in the environment leaves out what it names: gap,
- * grow, sibling, fork, kill, onto, renew, move, trunc, dontunmap.  RACE_BYPASS names a
- * guard of the race points that is switched off: what the soak finds then is how it
- * knows that it would find something.
+ * MODE is default or yield: that of all userfaultfds; without it each has half
+ * of the time.  yield needs vm.userfaultfd_yield=1.  SOAK_WITHOUT in the
+ * environment leaves out what it names: gap, grow, sibling, fork, kill, onto,
+ * renew, move, trunc, dontunmap.  RACE_BYPASS names a guard of the race points
+ * that is switched off: what the soak finds then is how it knows that it would
+ * find something.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -49,6 +50,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/userfaultfd_yield.h>
 
 #include "kselftest.h"
 #include "uffd_monitor.h"
@@ -67,7 +69,6 @@
 #define __noreturn		__attribute__((noreturn))
 #endif
 
-#define YIELD		"/proc/sys/vm/userfaultfd_yield"
 #define SESSION		"/sys/kernel/debug/race_points/session"
 #define CTX_SLAB	"/sys/kernel/slab/userfaultfd_ctx_cache/"
 
@@ -416,16 +417,28 @@ static void *supply(void *arg)
 	}
 }
 
+/* A userfaultfd of the mode that is soaked, before UFFDIO_API. */
+static int open_uffd(void)
+{
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (uffd < 0)
+		broken("userfaultfd");
+	if (shared->yield && ioctl(uffd, USERFAULTFD_YIELD))
+		broken("USERFAULTFD_YIELD");
+	return uffd;
+}
+
 static void gap_init(struct filler *f)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
 	f->window = map(PAGES, -1);
-	f->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	f->uffd = open_uffd();
 	reg.range.start = (uintptr_t)f->window;
 	reg.range.len = PAGES * psize;
-	if (f->uffd < 0 || ioctl(f->uffd, UFFDIO_API, &api) ||
+	if (ioctl(f->uffd, UFFDIO_API, &api) ||
 	    ioctl(f->uffd, UFFDIO_REGISTER, &reg) || pipe(f->done))
 		broken("userfaultfd of a source");
 	sem_init(&f->go, 0, 0);
@@ -535,7 +548,7 @@ static int fdinfo_number(int uffd, const char *name, int none)
 	return n;
 }
 
-/* The mode is the one of the sysctl, and children have that of their parents. */
+/* Children have the mode of their parents. */
 static void check_mode(const char *whose, int uffd)
 {
 	int yield = fdinfo_number(uffd, "yield", shared->yield);
@@ -1391,8 +1404,8 @@ static int target(void)
 	int uffd, nr, n = 0;
 	long i;
 
-	uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
+	uffd = open_uffd();
+	if (ioctl(uffd, UFFDIO_API, &api))
 		broken("userfaultfd");
 	send_fd(sock, uffd);
 	close(uffd);
@@ -1593,32 +1606,24 @@ static bool live(int nr, int threads, long long ms, enum ending ending)
 	return !get(shared->failed);
 }
 
-static bool set_yield(const char *value)
+/* Why there is no yielding mode; NULL if there is one. */
+static const char *no_yield(void)
 {
-	int fd = open(YIELD, O_WRONLY | O_CLOEXEC);
-	bool good = fd >= 0 && write(fd, value, 1) == 1;
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int err = uffd < 0 || ioctl(uffd, USERFAULTFD_YIELD) ? errno : 0;
 
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
-static char yield_before[2];
-
-static void restore_yield(void)
-{
-	set_yield(yield_before);
-}
-
-/* Whoever has set it finds it again, also when this ends with a failure. */
-static bool save_yield(void)
-{
-	int fd = open(YIELD, O_RDONLY | O_CLOEXEC);
-	bool good = fd >= 0 && read(fd, yield_before, 1) == 1;
-
-	if (fd >= 0)
-		close(fd);
-	return good && !atexit(restore_yield);
+	if (uffd >= 0)
+		close(uffd);
+	switch (err) {
+	case 0:
+		return NULL;
+	case EPERM:
+		return "vm.userfaultfd_yield is 0";
+	case EINVAL:
+		return "there is no yielding mode";
+	default:
+		return strerror(err);
+	}
 }
 
 static void print_stats(const char *mode)
@@ -1751,9 +1756,9 @@ static void switch_off(const char *guard)
 int main(int argc, char **argv)
 {
 	const char *only = argc > 3 ? argv[3] : NULL;
-	bool yield = !access(YIELD, W_OK);
 	long seconds = argc > 1 ? atol(argv[1]) : 0, before;
 	const char *mode[2] = { "default", "yield" };
+	const char *why_not;
 	int i;
 
 	if (seconds <= 0 || argc > 4 || (only && strcmp(only, mode[0]) && strcmp(only, mode[1]))) {
@@ -1772,25 +1777,21 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		ksft_exit_fail_msg("mmap: %s\n", strerror(errno));
-	if (only && !strcmp(only, "yield") && !yield)
-		ksft_exit_skip("there is no vm.userfaultfd_yield\n");
+	why_not = no_yield();
+	if (only && !strcmp(only, "yield") && why_not)
+		ksft_exit_skip("%s\n", why_not);
 	if (getenv("RACE_BYPASS"))
 		switch_off(getenv("RACE_BYPASS"));
 	ksft_set_plan(only ? 2 : 3);
-	if (yield && !save_yield())
-		ksft_exit_fail_msg("%s: %s\n", YIELD, strerror(errno));
 	before = contexts();
 	for (i = 0; i < 2; i++) {
 		if (only && strcmp(only, mode[i]))
 			continue;
-		if (i && !yield) {
-			ksft_test_result_skip("soak in mode %s: no vm.userfaultfd_yield\n",
-					      mode[i]);
+		if (i && why_not) {
+			ksft_test_result_skip("soak in mode %s: %s\n", mode[i], why_not);
 			continue;
 		}
-		if (yield && !set_yield(i ? "1" : "0"))
-			ksft_exit_fail_msg("%s: %s\n", YIELD, strerror(errno));
-		ksft_test_result(soak(mode[i], only || !yield ? seconds : seconds / 2),
+		ksft_test_result(soak(mode[i], only || why_not ? seconds : seconds / 2),
 				 "soak in mode %s\n", mode[i]);
 	}
 	test_contexts(before);

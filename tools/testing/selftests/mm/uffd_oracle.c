@@ -4,9 +4,6 @@
 
 #include "uffd_oracle.h"
 
-/* Readers may take a semaphore before its first waiter for so many pages. */
-#define PAGES_BEFORE_WRITER	16
-
 /**
  * fill_while_pending_damage() - a fill while an event is pending must be refused
  * @o: what was observed
@@ -88,7 +85,7 @@ const char *fill_leak_damage(const struct fill_leak *o)
  */
 const char *fill_vs_writer_damage(const struct fill_vs_writer *o)
 {
-	if (o->pages > PAGES_BEFORE_WRITER)
+	if (o->passed)
 		return "writer-waits-for-fill";
 	if (o->err || o->copied != (int64_t)o->len)
 		return "fill-not-finished";
@@ -205,4 +202,32 @@ const char *after_failure_damage(const struct after_failure *o)
 	if (o->refused)
 		return "fill-refused-for-ever";
 	return o->pending ? "change-pending-for-ever" : NULL;
+}
+
+/**
+ * unmapped_damage() - UNMAP says that the range is gone
+ * @o: what was observed
+ */
+const char *unmapped_damage(const struct unmapped *o)
+{
+	return o->written ? "write-after-unmap-read" : NULL;
+}
+
+/**
+ * close_vs_fault_damage() - a fault that nobody will serve does not hold up the
+ * close
+ * @o: what was observed
+ */
+const char *close_vs_fault_damage(const struct close_vs_fault *o)
+{
+	return o->faults > FAULTS_BEFORE_CLOSE ? "close-waits-for-fault" : NULL;
+}
+
+/**
+ * refused_fill_damage() - a monitor that was refused has something to wait for
+ * @o: what was observed
+ */
+const char *refused_fill_damage(const struct refused_fill *o)
+{
+	return o->refused && o->waits && !o->readable ? "monitor-sleeps" : NULL;
 }

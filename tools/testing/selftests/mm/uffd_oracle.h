@@ -46,7 +46,7 @@ struct fill_leak {
 
 /* Of a fill that somebody waits for in order to change the address space. */
 struct fill_vs_writer {
-	size_t pages;		/* filled while the writer waited */
+	bool passed;		/* it went on to its next page while the writer waited */
 	size_t len;		/* bytes to be filled */
 	int err;		/* of the ioctl: 0 or an errno */
 	int64_t copied;		/* its .copy */
@@ -107,6 +107,26 @@ struct after_failure {
 	bool pending;		/* as fdinfo says, if it does */
 };
 
+/* Of a range that was unmapped, after the monitor has read that it was. */
+struct unmapped {
+	bool written;		/* somebody has written to the pages behind it */
+};
+
+/* Of a fault that meets a close, and both want mmap_lock. */
+struct close_vs_fault {
+	size_t faults;		/* that went by while the close waited */
+};
+
+/* See uffd-close-vs-gup.c. */
+#define FAULTS_BEFORE_CLOSE	2
+
+/* Of a fill for a fault, and a change that ended without an event. */
+struct refused_fill {
+	bool refused;		/* with EAGAIN, because of that change */
+	bool waits;		/* the fault, and it is not reported again */
+	bool readable;		/* there is something to read */
+};
+
 const char *fill_while_pending_damage(const struct fill_while_pending *o);
 const char *fill_vs_remove_damage(const struct fill_vs_remove *o);
 const char *fill_vs_change_damage(const struct fill_vs_change *o);
@@ -122,5 +142,8 @@ const char *shrink_and_move_damage(const struct shrink_and_move *o);
 const char *grow_locked_damage(const struct grow_locked *o);
 const char *fork_and_uprobe_damage(const struct fork_and_uprobe *o);
 const char *after_failure_damage(const struct after_failure *o);
+const char *unmapped_damage(const struct unmapped *o);
+const char *close_vs_fault_damage(const struct close_vs_fault *o);
+const char *refused_fill_damage(const struct refused_fill *o);
 
 #endif /* UFFD_ORACLE_H */

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fork ("fork") or mremap ("mremap") of a huge page, while another process migrates it:
+ * one that maps it too, since it takes the mmap_lock of the mapping to get at a page, and
+ * that is held for writing here.  What is decided by three values of the pmd goes wrong:
+ *
+ *	holder				mover			controller
+ *	fork, mremap
+ *	is_swap_pmd(*pmd)? no
+ *	held
+ *					move_pages()
+ *					held: the pmd is
+ *					under migration
+ *	released
+ *	pmd_trans_huge(*pmd)? no
+ *	held
+ *					released, ends
+ *	released
+ *	pmd_devmap(*pmd)? no
+ *	fork: a bad entry, cleared
+ *	mremap: a page table,
+ *	moved as one
+ *
+ * With one value of it the holder is held once, and meets a huge page under migration.
+ *
+ * A page table that was set aside for the huge page does not move along with what is taken
+ * for a page table: the kernel finds out when the page is removed, and does not survive it.
+ *
+ * It takes two nodes: numa=fake=2 makes them out of one.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "race_test.h"
+#include "pgtable_test.h"
+
+#define MPOL_MF_MOVE_ALL	4
+#define CONTENT			0x5a
+
+static struct shared {
+	void *page;
+	int node, status;
+} *s;
+
+static struct actor holder, mover;
+static char *from, *to;
+
+/* Shared with all that are forked from here on. */
+static void map_areas(void)
+{
+	char *area;
+
+	if (2 * huge_size() > HUGE_AREA)
+		race_skip("huge pages of %zu kB are too large", huge_size() >> 10);
+	/* Below two page tables of the next level, which have a lock each. */
+	area = huge_area(2 * HUGE_AREA, HUGE_AREA);
+	if (!area || !map_at(area, huge_size(), MAP_PRIVATE | MAP_ANONYMOUS, -1) ||
+	    madvise(area, huge_size(), MADV_HUGEPAGE))
+		race_broken("mmap: %s", strerror(errno));
+	from = area;
+	to = area + HUGE_AREA;
+	memset(from, CONTENT, huge_size());
+	if (!smaps_kb(getpid(), from, huge_size(), "AnonHugePages"))
+		race_broken("there are no huge pages to be had");
+	/* khugepaged is to leave these mms alone. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+}
+
+static void moved(void)
+{
+	actor_done(&mover, 0);
+	if (mover.call[0].ret || s->status < 0)
+		race_broken("move_pages: %s, status %d", strerror(mover.call[0].err),
+			    s->status);
+}
+
+static void move_to(const int *node, int flags)
+{
+	s->page = from;
+	actor_call(&mover, 0, SYS_move_pages, 0, 1, (long)&s->page, (long)node,
+		   (long)&s->status, flags);
+}
+
+/* Both nodes are known then. */
+static void find_nodes(void)
+{
+	move_to(NULL, 0);
+	actor_done(&mover, 0);
+	if (mover.call[0].ret && mover.call[0].err == ENOSYS)
+		race_skip("no move_pages: CONFIG_NUMA=y is needed");
+	moved();
+	s->node = !s->status;
+}
+
+static void migration_begins(void)
+{
+	move_to(&s->node, MPOL_MF_MOVE_ALL);
+	do {
+		if (actor_is_done(&mover, 0) && mover.call[0].err == ENODEV)
+			race_skip("needs two nodes: boot with numa=fake=2");
+		if (actor_is_done(&mover, 0) || !race_look_again())
+			race_broken("move_pages: %s, status %d",
+				    strerror(mover.call[0].err), s->status);
+	} while (race_point_field("pgtable_migration", "held") != 1);
+}
+
+static void migration_ends(void)
+{
+	race_release("pgtable_migration");
+	moved();
+	if (s->status != s->node)
+		race_broken("move_pages: status %d", s->status);
+}
+
+/* Return: false if the call has ended. */
+static bool held_again(void)
+{
+	do {
+		if (actor_is_done(&holder, 0))
+			return false;
+		if (race_point_field("pgtable_decide", "hits") == 2 &&
+		    race_point_field("pgtable_decide", "held") == 1)
+			return true;
+	} while (race_look_again());
+	race_broken("the call neither looks again nor ends");
+}
+
+static bool has_content(pid_t pid, const char *area)
+{
+	return first_byte(pid, area) == CONTENT &&
+	       first_byte(pid, area + huge_size() - page_size()) == CONTENT;
+}
+
+static const char *after_fork(void)
+{
+	pid_t child = holder.call[0].ret;
+	bool parent_has = has_content(holder.pid, from);
+
+	/* What is cleared in the parent is not copied. */
+	if (has_content(child, from) != parent_has)
+		race_broken("parent and child do not agree");
+	actor_stop(&holder);
+	return parent_has ? NULL : "parent-lost-huge-page";
+}
+
+static const char *after_mremap(void)
+{
+	if (!has_content(holder.pid, to))
+		race_broken("the page was not moved");
+	actor_call(&holder, 1, SYS_madvise, (long)to, huge_size(), MADV_DONTNEED);
+	if (actor_rests(&holder, 1) == ACTOR_GONE)
+		return "remover-killed-by-kernel";
+	actor_done(&holder, 1);
+	if (page_exists(holder.pid, to))
+		race_broken("the page was not removed");
+	actor_stop(&holder);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	bool forks = argc == 2 && !strcmp(argv[1], "fork");
+	const char *damage;
+
+	if (!forks && (argc != 2 || strcmp(argv[1], "mremap")))
+		race_broken("usage: %s fork|mremap", argv[0]);
+	race_begin(forks ? "pgtable-fork-vs-migration" : "pgtable-mremap-vs-migration");
+	if (!race_points_exist())
+		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	s = shared_alloc(sizeof(*s));
+	map_areas();
+	actor_start(&holder, NULL, NULL);
+	actor_start(&mover, NULL, NULL);
+	find_nodes();
+
+	race_arm("pgtable_decide", "tid=%d range=%#lx-%#lx times=2 timeout=" RACE_HOLD_MS,
+		 holder.call[0].tid, (long)from, (long)(from + huge_size()));
+	race_arm("pgtable_migration", "tid=%d timeout=" RACE_HOLD_MS, mover.call[0].tid);
+	if (forks)
+		actor_call(&holder, 0, SYS_clone, SIGCHLD);
+	else
+		actor_call(&holder, 0, SYS_mremap, (long)from, huge_size(), huge_size(),
+			   MREMAP_MAYMOVE | MREMAP_FIXED, (long)to);
+	race_wait("pgtable_decide", "held=1");
+	migration_begins();
+	race_release("pgtable_decide");
+	if (held_again()) {
+		migration_ends();
+		race_release("pgtable_decide");
+		actor_done(&holder, 0);
+	} else {
+		migration_ends();
+	}
+	if (holder.call[0].ret == -1)
+		race_broken("%s: %s", argv[1], strerror(holder.call[0].err));
+	actor_stop(&mover);
+	damage = forks ? after_fork() : after_mremap();
+	return race_end(damage);
+}
