@@ -4,9 +4,13 @@
  * reports each as TAP on the virtio serial port "holdfast.result"; the console
  * is left to the kernel, so that a splat and a result never mix.
  *
- *   plan:   <seq> <race> <column> <iter> <timeout> <env|-> <program> [args...]
+ *   plan:   # kernel <release> <build ID>
+ *           <seq> <race> <column> <iter> <timeout> <env|-> <program> [args...]
  *
- * A program without a slash is found in /t; the name "kunit" stands for the
+ * A line that begins with # is for the judge: it compares the kernel that was
+ * planned with the one that runs, which process 1 says in both places.  Marks
+ * go to the console through /dev/kmsg, as records of the kernel's own: each is
+ * a whole line there, in its order with what the kernel says.  A program without a slash is found in /t; the name "kunit" stands for the
  * results that the kernel's KUnit suites left in debugfs at boot.  Without a
  * plan there is a shell on the console, if the image has one.
  *
@@ -16,6 +20,7 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -126,6 +131,65 @@ static char *read_line(const char *path, char *buf, size_t size)
 		fclose(f);
 	}
 	buf[strcspn(buf, "\n")] = '\0';
+	return buf;
+}
+
+/*
+ * A line on the console that no other text can split.  What the tty prints is
+ * mixed by the character with what the kernel does.
+ */
+static void __attribute__((format(printf, 1, 2))) mark(const char *fmt, ...)
+{
+	char buf[512];
+	va_list ap;
+	int len, fd;
+
+	len = sprintf(buf, "<5>holdfast-init: ");
+	va_start(ap, fmt);
+	len += vsnprintf(buf + len, sizeof(buf) - len, fmt, ap);
+	va_end(ap);
+	if (len >= (int)sizeof(buf))
+		len = sizeof(buf) - 1;
+	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, buf, len) != len)
+		fatal("cannot mark the console: %s", strerror(errno));
+	close(fd);
+}
+
+/*
+ * The build ID of the kernel that runs, as the linker noted it: no other build
+ * has the same.
+ */
+static char *build_id(char *buf, size_t size)
+{
+	char notes[8192];
+	size_t at = 0, n = 0, i;
+	ssize_t len = -1;
+	Elf64_Nhdr note;
+	int fd;
+
+	fd = open("/sys/kernel/notes", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		len = read(fd, notes, sizeof(notes));
+		close(fd);
+	}
+	while (len > 0 && at + sizeof(note) <= (size_t)len) {
+		const char *name = notes + at + sizeof(note);
+		const char *desc;
+
+		memcpy(&note, notes + at, sizeof(note));
+		desc = name + ((note.n_namesz + 3) & ~3u);
+		at = desc - notes + ((note.n_descsz + 3) & ~3u);
+		if (at > (size_t)len)
+			break;
+		if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 ||
+		    memcmp(name, "GNU", 4))
+			continue;
+		for (i = 0; i < note.n_descsz && n + 3 <= size; i++)
+			n += sprintf(buf + n, "%02x", (unsigned char)desc[i]);
+		return buf;
+	}
+	snprintf(buf, size, "unknown");
 	return buf;
 }
 
@@ -411,7 +475,7 @@ static bool parse(char *line, struct run *r)
 			fatal("plan: too many words after %s %s", word[0], word[1]);
 		word[n++] = w;
 	}
-	if (!n)
+	if (!n || word[0][0] == '#')
 		return false;
 	if (n < 7)
 		fatal("plan: too few words in the line that begins with %s", word[0]);
@@ -428,22 +492,27 @@ static bool parse(char *line, struct run *r)
 
 static void run_plan(FILE *plan)
 {
-	char *line = NULL, buf[64];
+	char *line = NULL, buf[64], id[132];
 	size_t size = 0, total = 0;
 	struct utsname uts;
 	struct run r;
 
 	while (getline(&line, &size, plan) > 0)
-		total += line[strspn(line, " \n")] != '\0';
+		/* neither empty nor for the judge */
+		total += !strchr("#", line[strspn(line, " \n")]);
 	rewind(plan);
 	uname(&uts);
-	say("TAP version 13\n1..%zu\n# kernel %s\n", total, uts.release);
+	build_id(id, sizeof(id));
+	/* more than ten marks in five seconds are no flood */
+	write_file("/proc/sys/kernel/printk_devkmsg", "on");
+	mark("kernel %s %s\n", uts.release, id);
+	say("TAP version 13\n1..%zu\n# kernel %s %s\n", total, uts.release, id);
 	while (getline(&line, &size, plan) > 0) {
 		if (!parse(line, &r))
 			continue;
 		say("# begin %s %s %s %s\n", r.seq, r.race, r.column, r.iter);
 		/* the console has the same marks: a splat there can be told whose it is */
-		printf("holdfast-init: begin %s %s %s %s\n", r.seq, r.race, r.column, r.iter);
+		mark("begin %s %s %s %s\n", r.seq, r.race, r.column, r.iter);
 		if (strcmp(r.program, "kunit"))
 			run_program(&r);
 		else
@@ -451,6 +520,8 @@ static void run_plan(FILE *plan)
 	}
 	free(line);
 	say("# tainted %s\n", read_line("/proc/sys/kernel/tainted", buf, sizeof(buf)));
+	/* without it, the console was cut off and may have said more */
+	mark("done\n");
 	say("# done\n");
 }
 
