@@ -28,52 +28,55 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help run test kunit bench soak apply refresh export status fetch menuconfig shell clean deps
+.PHONY: help run list test kunit bench soak apply refresh export status fetch menuconfig shell clean deps
 
 help: ## this
 	@echo 'make TARGET [VARIABLE=value...]'
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 	@sed -n 's/^# \([A-Z_]*=[^ ]*\)  */  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
-run: deps ## every race in its three columns, and the table of verdicts
-	@vm/run races
+run: ## every race in its three columns, and the table of verdicts
+	@vm/ready races && vm/deps && vm/run races
 
-test: deps ## all tests; the last line counts them
-	@vm/run test
+list: ## the races: system, guard and points of each
+	@vm/ready list && vm/deps source && vm/run list
 
-kunit: deps ## the KUnit suites of the series, in a VM
-	@vm/run kunit
+test: ## all tests; the last line counts them
+	@vm/ready test && vm/deps && vm/run test
 
-bench: deps ## what a fill and a page fault cost in instructions, base and series
-	@vm/run bench
+kunit: ## the KUnit suites of the series, in a VM
+	@vm/ready kunit && vm/deps && vm/run kunit
 
-soak: deps ## userfaultfd events under random load for MINUTES, in both modes
-	@vm/run soak
+bench: ## what a fill and a page fault cost in instructions, base and series
+	@vm/ready bench && vm/deps && vm/run bench
+
+soak: ## userfaultfd events under random load for MINUTES, in both modes
+	@vm/ready soak && vm/deps && vm/run soak
 
 apply: ## the series on build/, or on your own tree with KDIR=
 ifdef KDIR
 	@scripts/series apply-to "$(KDIR)"
 else
-	@vm/deps && vm/run series apply
+	@vm/ready series && vm/deps source && vm/run series apply
 endif
 
 refresh: ## edits committed in build/<base>/linux flow back into the repository
-	@vm/deps && vm/run series refresh
+	@vm/ready series && vm/deps source && vm/run series refresh
 
 export: ## a series for git am, with cover letter, in build/<base>/mail
-	@vm/deps && vm/run series export
+	@vm/ready series && vm/deps source && vm/run series export
 
 status: ## what differs between the repository and build/<base>/linux
-	@vm/deps && vm/run series status
+	@vm/ready series && vm/deps source && vm/run series status
 
-fetch: deps ## the source tarball into the cache
-	@vm/run fetch
+fetch: ## the source tarball into the cache
+	@vm/ready fetch && vm/deps source && vm/run fetch
 
 menuconfig: ## options of the series kernel, for a try
-	@vm/deps menuconfig && vm/run menuconfig
+	@vm/ready menuconfig && vm/deps menuconfig && vm/run menuconfig
 
 shell: ## a shell in the VM, on the series kernel
-	@vm/deps shell && vm/run shell
+	@vm/ready shell && vm/deps shell && vm/run shell
 
 clean: ## remove build/; downloads and the compiler cache stay
 	@vm/run clean
