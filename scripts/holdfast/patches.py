@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The series as the repository has it: the manifest, the mails, the new files, and the
+commits that come of them."""
+
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Optional
+
+from . import GIT, Fatal, git_environment, hunks, raw, run, text
+from .hunks import FileDiff, Hunk
+from .repo import Commit, File, Repo
+
+ME = "holdfast <holdfast@localhost>"
+EPOCH = "Thu, 1 Jan 1970 00:00:00 +0000"
+
+
+# --- the manifest --------------------------------------------------------------------
+
+@dataclass
+class Manifest:
+    patches: list[str] = field(default_factory=list)
+    carrier: dict[str, int] = field(default_factory=dict)   # path in the tree: the patch that brings it
+    place: dict[str, str] = field(default_factory=dict)     # the same path: where the repository has it
+
+    @classmethod
+    def parse(cls, lines: list[str], where: str) -> "Manifest":
+        self = cls()
+        for line in lines:
+            words = line.split()
+            if not words or "/" in words[0] or words[0].startswith("#"):
+                raise Fatal(f"{where}: '{' '.join(words)}' does not begin with a patch; "
+                            "make it 'NNNN-x.patch [new files...]'")
+            self.patches.append(words[0])
+            for word in words[1:]:
+                self._carry(word, where)
+        return self
+
+    def _carry(self, word: str, where: str) -> None:
+        place, _, tree = word.partition("=")
+        tree = tree or place
+        if any(part in ("", ".", "..") for path in (place, tree) for part in path.split("/")):
+            raise Fatal(f"{where}: bad path {word}; give it from the top of the tree")
+        if tree in self.carrier:
+            raise Fatal(f"{tree} is carried twice, by {self.patches[self.carrier[tree]]} and "
+                        f"{self.patches[-1]}; take one out of {where}")
+        self.carrier[tree] = len(self.patches) - 1
+        self.place[tree] = place
+
+
+def load(directory: Path) -> Manifest:
+    """The manifest of patches/<base>, all of whose files are there."""
+    where = directory / "series"
+    if not where.is_file():
+        raise Fatal(f"{where} does not exist; give a BASE that has patches")
+    manifest = Manifest.parse(where.read_text().splitlines(), str(where))
+    for tree, place in manifest.place.items():
+        own = directory / "files" / tree
+        if own.exists():
+            if Path(place).exists():
+                raise Fatal(f"{tree} is both in {directory}/files and shared; remove one")
+            manifest.place[tree] = str(own)
+    for patch in manifest.patches:
+        if not (directory / patch).is_file():
+            raise Fatal(f"{directory / patch} does not exist; mend {where}")
+    for tree, place in manifest.place.items():
+        if not Path(place).is_file():
+            raise Fatal(f"{place} does not exist, but {manifest.patches[manifest.carrier[tree]]} carries it; mend {where}")
+    for path in sorted(directory.glob("*.patch")):
+        if path.name not in manifest.patches:
+            raise Fatal(f"{path} is not in {where}; add or remove it")
+    return manifest
+
+
+# --- mails ---------------------------------------------------------------------------
+
+@dataclass
+class Mail:
+    name: str
+    author: str                 # as in Commit
+    message: str
+    files: list[FileDiff]
+
+    def date(self) -> str:
+        return self.author.rpartition("> ")[2]
+
+
+def read_mail(path: Path) -> Mail:
+    """As git am takes it."""
+    with tempfile.TemporaryDirectory(prefix="holdfast.") as scratch:
+        body, diff = Path(scratch, "body"), Path(scratch, "diff")
+        done = run([*GIT, "mailinfo", "-k", "--no-scissors", "--encoding=UTF-8", str(body), str(diff)],
+                   path.read_bytes(), env=git_environment())
+        if done.returncode:
+            raise Fatal(f"{path} is not a mail; make it one with git format-patch")
+        head = dict(re.findall(r"^(\w+): (.*)$", text(done.stdout), re.M))
+        message = strip_space(head.get("Subject", "") + "\n\n" + text(body.read_bytes()))
+        if not all(head.get(name) for name in ("Author", "Email", "Date", "Subject")):
+            raise Fatal(f"{path} lacks From, Date or Subject; make it a mail with git format-patch")
+        try:
+            files = hunks.parse(text(diff.read_bytes()))
+        except hunks.BadDiff as why:
+            raise Fatal(f"{path} {why}") from None
+    return Mail(path.name, f"{head['Author']} <{head['Email']}> {head['Date']}", message, files)
+
+
+def strip_space(message: str) -> str:
+    """The message loses what git stripspace takes, as with git am."""
+    lines = "\n".join(line.rstrip(" \t\r\f\v") for line in message.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", lines).strip("\n")
+
+
+# --- the commits -----------------------------------------------------------------------
+
+@dataclass
+class Moved:
+    """A hunk that was found elsewhere, or in another file than the one it was made on."""
+    patch: str
+    file: File                  # before
+    path: str
+    hunk: Hunk
+    offset: int
+
+    def line(self) -> int:
+        return self.hunk.old + self.offset
+
+
+@dataclass
+class Builder:
+    """Makes commits of mails and new files. A new file that grows is kept in its final form:
+    what it was when it came is that without the hunks of the later patches."""
+    manifest: Manifest
+    mails: list[Mail]
+    strict: bool
+    advice: str
+    headings: Callable[[list[Moved]], list[str]]
+    says: list[str] = field(default_factory=list)
+    base: dict[str, File] = field(default_factory=dict)
+
+    def paths(self) -> list[str]:
+        """What the series wants to know of its base."""
+        return sorted({diff.path for mail in self.mails for diff in mail.files} | set(self.manifest.carrier))
+
+    def build(self, base: dict[str, File], new: dict[str, File]) -> list[Commit]:
+        """base: those of paths() that are there; new: the new files in their final form."""
+        self._check_base(base)
+        self.base = base
+        brought = self._without_growth(new)
+        now = dict(base)
+        moved: list[Moved] = []
+        commits = []
+        for number, mail in enumerate(self.mails):
+            changes = self._patch(mail, now, moved)
+            changes |= {path: brought[path] for path, carrier in self.manifest.carrier.items() if carrier == number}
+            if not changes:
+                raise Fatal(f"{mail.name} changes nothing; drop it")
+            for path, file in changes.items():
+                if file:
+                    now[path] = file
+                else:
+                    del now[path]
+            commits.append(Commit(mail.author, f"{ME} {mail.date()}", mail.message, changes))
+        self._check_moved(moved)
+        for path, file in new.items():
+            if now.get(path) != file:
+                raise Fatal(f"{path} does not end as the repository has it; edit it in the tree instead, and make refresh")
+        return commits
+
+    def points(self) -> int:
+        """How many patches column base has: the first ones."""
+        marks = ["Column: base" in mail.message.split("\n") for mail in self.mails]
+        count = marks.index(False) if False in marks else len(marks)
+        for mail, mark in zip(self.mails[count:], marks[count:]):
+            if mark:
+                raise Fatal(f"{mail.name} has 'Column: base', but follows a patch without; move it to the front")
+        return count
+
+    def _check_base(self, base: dict[str, File]) -> None:
+        for path, carrier in self.manifest.carrier.items():
+            if path in base:
+                raise Fatal(f"{path} exists in the base; what {self.manifest.patches[carrier]} does to it "
+                            "must be a hunk of that patch")
+        for number, mail in enumerate(self.mails):
+            for path in (diff.path for diff in mail.files):
+                if path not in base and path not in self.manifest.carrier:
+                    raise Fatal(f"{mail.name} changes {path}, which the tree does not have; {self.advice}")
+                if self.manifest.carrier.get(path, -1) >= number:
+                    raise Fatal(f"{mail.name} has hunks on {path}, which comes with "
+                                f"{self.manifest.patches[self.manifest.carrier[path]]}; "
+                                "move them into the file or to a later patch")
+
+    def _without_growth(self, new: dict[str, File]) -> dict[str, File]:
+        files = dict(new)
+        for mail in reversed(self.mails):
+            for diff in reversed([diff for diff in mail.files if diff.path in files]):
+                try:
+                    data, _ = hunks.apply(text(files[diff.path].data), [hunk.reverse() for hunk in diff.hunks])
+                except hunks.DoesNotFit:
+                    raise Fatal(f"the growth of {diff.path} in {mail.name} no longer fits the final file; "
+                                "edit it in the tree instead, and make refresh") from None
+                files[diff.path] = File(files[diff.path].mode, raw(data))
+        return files
+
+    def _patch(self, mail: Mail, now: dict[str, File], moved: list[Moved]) -> dict[str, Optional[File]]:
+        """What the hunks of a mail change, and those of them that have moved."""
+        changes: dict[str, Optional[File]] = {}
+        for diff in mail.files:
+            file = changes.get(diff.path, now.get(diff.path))
+            if not file:
+                raise Fatal(f"{mail.name} changes {diff.path}, which a patch has removed; {self.advice}")
+            try:
+                data, offsets = hunks.apply(text(file.data), diff.hunks)
+            except hunks.DoesNotFit as problem:
+                # one before it may have been misplaced
+                self._check_moved(moved)
+                raise self._conflict(mail, diff, problem.hunk) from None
+            if diff.deletes and data:
+                raise Fatal(f"{mail.name} removes {diff.path}, which has more in it; {self.advice}")
+            known = bool(diff.blob) and file.oid.startswith(diff.blob)
+            moved += [Moved(mail.name, file, diff.path, hunk, offset)
+                      for hunk, offset in zip(diff.hunks, offsets) if offset or not known]
+            changes[diff.path] = None if diff.deletes else File(diff.mode or file.mode, raw(data))
+        return {path: file for path, file in changes.items() if file != now.get(path)}
+
+    def _conflict(self, mail: Mail, diff: FileDiff, hunk: Hunk) -> Fatal:
+        heading = f", {hunk.heading}" if hunk.heading else ""
+        return Fatal(f"{mail.name} does not apply: hunk {hunk.number} of {diff.path} "
+                     f"(line {hunk.old}{heading}); {self.advice}")
+
+    def _check_moved(self, moved: list[Moved]) -> None:
+        """Right for a hunk that has moved with its function, fatal for one that found the
+        same lines in another."""
+        if self.strict:
+            moved = [move for move in moved if move.offset]
+        for move, heading in zip(moved, self.headings(moved) if moved else []):
+            what = f"hunk {move.hunk.number} of {move.path}"
+            if heading != move.hunk.heading:
+                raise Fatal(f"{move.patch}: {what} fits at line {move.line()} ({move.offset} lines off), but under "
+                            f"'{heading}', not under '{move.hunk.heading}'; {self.advice}")
+            if not move.offset:
+                continue
+            if not self.strict:
+                self.says.append(f"{move.patch}: {move.path}: hunk {move.hunk.number} moved by {move.offset} "
+                                 f"to line {move.line()}" + (f", {heading}" if heading else ""))
+            elif move.path in self.manifest.carrier:
+                self.says.append(f"{move.patch}: {move.path}: hunk {move.hunk.number} of its growth is "
+                                 f"{move.offset} lines off; make refresh brings it up to date")
+            else:
+                raise Fatal(f"{move.patch}: {what} is {move.offset} lines off; {self.advice}")
+
+
+def headings_of(repo: Repo, base: str, moved: list[Moved]) -> list[str]:
+    """What git would print after the @@ of a change of each hunk's first line, there: the
+    function that it is in, as the attributes of the repository's files say."""
+    groups: dict[tuple[str, str], list[Moved]] = {}
+    for move in moved:
+        groups.setdefault((move.patch, move.path), []).append(move)
+    commits = []
+    for (_, path), group in groups.items():
+        for file in (group[0].file, marked(group)):
+            commits.append(Commit(f"{ME} {EPOCH}", f"{ME} {EPOCH}", "", {path: file}))
+    ids = repo.write(base, commits)
+    found: dict[tuple[str, str, int], str] = {}
+    for (patch, path), before, after in zip(groups, ids[::2], ids[1::2]):
+        diff = repo.git("diff-tree", "-p", "-U0", "--inter-hunk-context=0", "--no-color", "--no-ext-diff",
+                        "--no-textconv", before, after, "--", path)
+        for line in diff.split("\n"):
+            match = hunks.HUNK.fullmatch(line)
+            if match:
+                found[patch, path, int(match[1])] = match[5]
+    return [found.get((move.patch, move.path, move.line()), "") for move in moved]
+
+
+def marked(group: list[Moved]) -> File:
+    """The file that these hunks were found in, each one's first line changed."""
+    lines = hunks.split_lines(text(group[0].file.data))
+    for move in group:
+        lines[move.line() - 1:move.line()] = ["\1" + line for line in lines[move.line() - 1:move.line()]]
+    return File(group[0].file.mode, raw("".join(lines)))
