@@ -14,7 +14,7 @@
 # ACCEL=              kvm or tcg; found out by itself
 # KDIR=               of make apply: a kernel tree of your own
 # KERNEL_TARBALL=     kernel source to use in place of the pinned one (tarball, .deb)
-# POINTS=1            of make export: 0 leaves race points and bypasses out
+# POINTS=1            of make export and make apply KDIR=: 0 leaves race points and bypasses out
 # SIGNOFF=0           of make export: 1 adds your Signed-off-by
 # HOLDFAST_MIRROR=    of make fetch: the Debian security archive to fetch from
 # HOLDFAST_NEWEST=0   of make fetch: 1 takes a newer 5.10 when the pinned one is gone
@@ -55,7 +55,7 @@ soak: ## userfaultfd events under random load for MINUTES, in both modes
 
 apply: ## the series on build/, or on your own tree with KDIR=
 ifdef KDIR
-	@scripts/series apply-to "$(KDIR)"
+	@vm/deps source && scripts/series apply-to "$(KDIR)"
 else
 	@vm/ready series && vm/deps source && vm/run series apply
 endif

@@ -35,23 +35,6 @@ g()
 		-c commit.gpgsign=false -c safe.directory='*' -c advice.detachedHead=false "$@"
 )
 
-# One make per checkout.  The lock belongs to the open file, so it ends with its
-# holder however that ends; what the holder runs sees HOLDFAST_LOCKED and goes on.
-lock()
-{
-	local pid
-
-	[ -z "${HOLDFAST_LOCKED:-}" ] || return 0
-	mkdir -p "$top/build"
-	exec 9>>"$top/build/.lock"
-	if ! flock -n 9; then
-		pid=$(cat "$top/build/.lock")
-		die "another make is running in this checkout (pid ${pid:-unknown}); wait for it or stop it"
-	fi
-	printf '%s\n' $$ > "$top/build/.lock"
-	export HOLDFAST_LOCKED=$$
-}
-
 # publish TMP FILE: FILE is there whole or not at all.  TMP is on the same file system.
 publish()
 {
