@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Common to the shell scripts: sourced, after `set -euo pipefail`.
+# Common to the shell scripts: sourced, after `set -euo pipefail`.  What the tools in
+# Python have in common is in scripts/holdfast.
 
 # shellcheck disable=SC2034 # for those who source this file
 top=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
@@ -18,22 +19,6 @@ usage_error()
 	printf 'holdfast: %s\n' "$*" >&2
 	exit 2
 }
-
-# git as if the user had no configuration and no GIT_* in the environment: what it
-# generates depends on its input alone.  Authors that a patch names stay.
-g()
-(
-	# shellcheck disable=SC2046 # a list of names
-	unset $(git rev-parse --local-env-vars)
-	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-	export GIT_AUTHOR_NAME=holdfast GIT_AUTHOR_EMAIL=holdfast@localhost
-	export GIT_COMMITTER_NAME=holdfast GIT_COMMITTER_EMAIL=holdfast@localhost
-	export GIT_AUTHOR_DATE='@1767225600 +0000' GIT_COMMITTER_DATE='@1767225600 +0000'
-	export GIT_PAGER=cat GIT_EDITOR=true LC_ALL=C
-	exec git -c user.name=holdfast -c user.email=holdfast@localhost \
-		-c gc.auto=0 -c maintenance.auto=false -c core.autocrlf=false \
-		-c commit.gpgsign=false -c safe.directory='*' -c advice.detachedHead=false "$@"
-)
 
 # publish TMP FILE: FILE is there whole or not at all.  TMP is on the same file system.
 publish()
