@@ -65,7 +65,8 @@ def end_on_signals() -> None:
 def unstoppable() -> Iterator[None]:
     """What must not stop half-way. Signals wait for its end, those to the programs that
     it runs as well: git removes its lock files even on a signal that is ignored, but is
-    not told of one that is blocked."""
+    not told of one that is blocked. A shell that git starts unblocks them; run() puts
+    all of them out of the terminal's reach."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -101,6 +102,8 @@ def raw(string: str) -> bytes:
 def run(command: Sequence[str], stdin: bytes = b"", **options) -> subprocess.CompletedProcess:
     """The program's status and its output, in bytes. It is never left behind, and gets
     the time to remove its lock files."""
+    if signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        options["process_group"] = 0
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
     try:
         out, error = child.communicate(stdin)
