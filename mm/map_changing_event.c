@@ -30,8 +30,8 @@
  * monitor has to hear of that.  A fork is the exception, since its child will not
  * run.  The copies are accounted to the tasks, and a context has MAP_CHANGING_LEFT_MAX
  * of them at most: a copy that follows another one extends it where their ranges
- * touch, and beyond that bound the event is taken back and counted.  A monitor that
- * cannot hear of such a change meets it as a fault, as ever.
+ * touch, and beyond that bound the event is taken back and counted, and the monitor
+ * does not hear of the change, as if there were no copies.
  *
  * When the last task of an mm has gone, nobody is left whom its events concern: they
  * cannot be read any more, and fills fail with -ESRCH.
@@ -110,6 +110,7 @@ static void map_changing_drop(struct userfaultfd_ctx *ctx)
 		if (event->left)
 			map_changing_free(event);
 	}
+	wake_up_locked(&ctx->event_wqh);
 }
 
 /*
@@ -387,6 +388,5 @@ void map_changing_release(struct userfaultfd_ctx *ctx)
 {
 	spin_lock_irq(&ctx->event_wqh.lock);
 	map_changing_drop(ctx);
-	wake_up_locked(&ctx->event_wqh);
 	spin_unlock_irq(&ctx->event_wqh.lock);
 }

@@ -764,9 +764,9 @@ static int change_and_die(struct kunit *test, struct userfaultfd_ctx *ctx,
 	second_create(test, &c, ctx, WAIT);
 	c.event = &event;
 	c.killed = true;
-	wake_up_process(c.task);
+	second_wake(&c);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
-	kthread_stop(c.task);
+	second_stop(&c);
 	return c.err;
 }
 
@@ -860,13 +860,13 @@ static void map_changing_left_merge_next(struct kunit *test)
 	wait_begins(test, &c, &first);
 	change_and_die(test, ctx, UFFD_EVENT_UNMAP, 20, 30);
 	KUNIT_EXPECT_EQ(test, changes(ctx), 2);
-	send_sig(SIGKILL, c.task, 1);
+	second_kill(&c);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	KUNIT_EXPECT_EQ(test, c.err, 0);
 	KUNIT_EXPECT_EQ(test, changes(ctx), 1);
 	expect_event(test, ctx, UFFD_EVENT_UNMAP, 10, 30);
 	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
-	kthread_stop(c.task);
+	second_stop(&c);
 }
 
 /*

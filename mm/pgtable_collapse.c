@@ -73,6 +73,8 @@ bool collapse_hole_watched(struct address_space *mapping, pgoff_t start)
  * and not filled yet.
  */
 static struct address_space *charged;
+/* How many collapses have settled.  W: khugepaged */
+static unsigned long settled;
 
 /**
  * collapse_charge_hole() - charge tmpfs for a hole that has been met
@@ -99,6 +101,7 @@ bool collapse_charge_hole(struct address_space *mapping)
  */
 void collapse_charge_settled(void)
 {
+	WRITE_ONCE(settled, settled + 1);
 	/* The room that has been given back is seen before this is. */
 	smp_store_release(&charged, NULL);
 	/* For the look of wake_up_var() at who waits. */
@@ -112,18 +115,31 @@ void collapse_charge_settled(void)
  *
  * Where khugepaged fills holes as it meets them, who needs such a page waits for
  * its page lock, and does not fail for want of the room that the collapse has
- * taken.  So he waits here too, and then looks again for the page.
+ * taken.  So he waits here too, for the end of that collapse and not of those that
+ * may follow in other ranges of the file, and then looks again for the page.
+ *
+ * khugepaged takes mmap_lock by trylock alone between charge and settlement, and
+ * no i_rwsem, so both may be held here.
  *
  * Context: process context, sleeps as for a page lock; not khugepaged.
+ * Return: true if there was a collapse to wait for, so that it is worth while to
+ * try again.
  */
-void collapse_wait_for_room(struct address_space *mapping)
+bool collapse_wait_for_room(struct address_space *mapping)
 {
+	unsigned long seen;
+
 	if (race_bypass(pgtable_hole_room))
-		return;
+		return false;
 	/* Pairs with collapse_charge_hole(): the charge was seen before. */
 	smp_rmb();
+	seen = READ_ONCE(settled);
 	/* Pairs with collapse_charge_settled(): the room is seen after. */
-	wait_var_event(&charged, smp_load_acquire(&charged) != mapping);
+	if (smp_load_acquire(&charged) != mapping)
+		return false;
+	wait_var_event(&charged, smp_load_acquire(&charged) != mapping ||
+				 READ_ONCE(settled) != seen);
+	return true;
 }
 
 /**

@@ -20,6 +20,13 @@
  * opener drops its mm before its files.  Files shared by clone(CLONE_FILES) with
  * another process are closed by the last of them: then the session lives as long.
  *
+ * A pass in interrupt context is made by nobody: the task that was interrupted is
+ * not looked at, neither by the filters nor in order to spare the opener.  What
+ * counts is the CPU and what the pass says that it works on.
+ *
+ * A waiter may be let go by the hits of another point ("until").  It looks at their
+ * number by itself, since they may come from where nobody may be woken.
+ *
  * Lock order: race_mutex -> race_point.lock.  The latter is a raw leaf lock: a
  * pass may come from anywhere but NMI.  Waking a waiter takes its pi_lock, so no
  * hold or spin point may be placed under a scheduler lock.
@@ -30,6 +37,7 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mutex.h>
@@ -57,20 +65,72 @@
 #define RACE_SPIN_MS_MAX	10000
 #define RACE_SPIN_US		10
 #define RACE_WAIT_MS		10000
+#define RACE_POLL_MS		1
 #define RACE_COMMAND_MAX	256
 
 struct race_session {
 	struct pid *opener;	/* thread group that the session ends with */
 	struct mm_struct *mm;	/* of the opener; NULL for a kernel thread */
+	struct list_head files;	/* race_file; W: race_mutex, entries stay */
 	bool ended;		/* W: race_mutex, once */
+};
+
+/*
+ * A file that a filter was made for.  Kept until its session is closed: this may be
+ * the last reference, and tearing down a file waits for pages that may be locked by
+ * whom the session holds.
+ */
+struct race_file {
+	struct list_head node;
+	struct file *file;
+};
+
+/* What a pass says that it works on. */
+struct race_pass {
+	const struct mm_struct *mm;
+	const struct address_space *mapping;
+	bool file;		/* @at is the index of a page and not an address */
+	unsigned long at;
 };
 
 struct race_waiter {
 	struct list_head node;	/* W: race_point.lock; queued until released */
 	struct completion done;
 	unsigned int timeout;
-	bool released;		/* for a spinner, set last by the releaser */
+	struct race_point *until;
+	unsigned int until_hits;
+	struct race_session *owner;
+	bool released;		/* set last by the releaser */
 };
+
+/* How a hold ends, when not by a release. */
+enum race_end {
+	RACE_END_REACHED,
+	RACE_END_LATE,
+	RACE_END_KILLED,
+};
+
+/*
+ * The log of one session.  A pass claims an entry by @next and writes it with
+ * interrupts off, so that clearing can wait for those that are still at it.
+ */
+struct race_log_entry {
+	const struct race_point *rp;
+	unsigned long at;
+	bool file;
+	int cpu;
+	pid_t tid;		/* 0 in interrupt context */
+	bool whole;		/* set last */
+};
+
+static struct {
+	struct race_session *session;	/* whose log it is.  W: race_mutex */
+	struct race_session *active;	/* whose hits are taken.  W: race_mutex */
+	atomic_t writers;
+	atomic_t next;
+	atomic_t lost;
+	struct race_log_entry entry[RACE_LOG_MAX];
+} race_log;
 
 DEFINE_STATIC_KEY_FALSE(race_points_key);
 
@@ -104,31 +164,96 @@ static bool race_armed(const struct race_point *rp)
 	return READ_ONCE(rp->seq) & 1;
 }
 
-static bool race_match(const struct race_filter *f, const struct mm_struct *mm,
-		       unsigned long addr)
+static bool race_match(const struct race_filter *f, const struct race_pass *pass)
 {
+	/* A pass without the lock must not follow a pointer that it read twice. */
+	const struct cpumask *cpus = READ_ONCE(f->cpus);
+
+	if ((f->tid || f->tgid) && !in_task())
+		return false;
 	if (f->tid && f->tid != task_pid(current))
 		return false;
 	if (f->tgid && f->tgid != task_tgid(current))
 		return false;
-	if (f->mm && f->mm != mm)
+	if (cpus && !cpumask_test_cpu(raw_smp_processor_id(), cpus))
 		return false;
-	return !f->end || (addr >= f->start && addr < f->end);
+	if (f->mm && f->mm != pass->mm)
+		return false;
+	if (f->mapping && f->mapping != pass->mapping)
+		return false;
+	if (!f->end)
+		return true;
+	return pass->file == !!f->mapping && pass->at >= f->start &&
+	       pass->at < f->end;
 }
 
 /* The owner itself, and who works on its mm, is let through: see the top. */
-static bool race_own(const struct race_point *rp, const struct mm_struct *mm)
+static bool race_own(const struct race_point *rp, const struct race_pass *pass)
 {
 	/* A kernel thread is nobody's own, but may work on the owner's mm. */
 	if (!rp->owner_mm)
 		return false;
-	return mm == rp->owner_mm || current->mm == rp->owner_mm ||
-	       task_tgid(current) == rp->owner_tgid;
+	if (pass->mm == rp->owner_mm)
+		return true;
+	return in_task() && (current->mm == rp->owner_mm ||
+			     task_tgid(current) == rp->owner_tgid);
+}
+
+/* In any context, NMI included. */
+static void race_log_hit(const struct race_point *rp,
+			 const struct race_session *owner,
+			 const struct race_pass *pass)
+{
+	struct race_log_entry *e;
+	unsigned long flags;
+	unsigned int nr;
+
+	if (READ_ONCE(race_log.active) != owner)
+		return;
+
+	local_irq_save(flags);
+	atomic_inc(&race_log.writers);
+	/* Pairs with smp_mb() in race_log_stop(). */
+	smp_mb__after_atomic();
+	if (READ_ONCE(race_log.active) != owner)
+		goto out;
+	/* @next goes beyond the end by the number of CPUs at most: no overflow. */
+	nr = atomic_read(&race_log.next);
+	if (nr < RACE_LOG_MAX)
+		nr = atomic_fetch_inc(&race_log.next);
+	if (nr >= RACE_LOG_MAX) {
+		atomic_inc(&race_log.lost);
+		goto out;
+	}
+	e = &race_log.entry[nr];
+	e->rp = rp;
+	e->at = pass->at;
+	e->file = pass->file;
+	e->cpu = raw_smp_processor_id();
+	e->tid = in_task() ? task_pid_nr(current) : 0;
+	/* Pairs with smp_load_acquire() in race_log_show(). */
+	smp_store_release(&e->whole, true);
+out:
+	/* The entry before the count.  Pairs with the acquire in race_log_stop(). */
+	smp_mb__before_atomic();
+	atomic_dec(&race_log.writers);
+	local_irq_restore(flags);
+}
+
+/* Counted last: whoever sees the number finds the hit in the log. */
+static void race_hit(struct race_point *rp, const struct race_session *owner,
+		     const struct race_pass *pass)
+{
+	race_log_hit(rp, owner, pass);
+	atomic_inc(&rp->total);
+	/* All that was done before.  Pairs with the acquire in race_reached(). */
+	smp_mb__before_atomic();
+	atomic_inc(&rp->hits);
 }
 
 /* Queue the current task at @rp, if it is to be held there. */
 static bool race_enter(struct race_point *rp, struct race_waiter *w,
-		       struct mm_struct *mm, unsigned long addr)
+		       const struct race_pass *pass)
 {
 	unsigned long flags;
 	bool hold = false;
@@ -140,16 +265,18 @@ static bool race_enter(struct race_point *rp, struct race_waiter *w,
 	w->released = false;
 
 	raw_spin_lock_irqsave(&rp->lock, flags);
-	if (race_armed(rp) && !race_own(rp, mm) &&
-	    race_match(&rp->filter, mm, addr)) {
-		atomic_inc(&rp->hits);
-		atomic_inc(&rp->total);
+	if (race_armed(rp) && !race_own(rp, pass) &&
+	    race_match(&rp->filter, pass)) {
+		race_hit(rp, rp->owner, pass);
 		if (rp->skip) {
 			rp->skip--;
 		} else if (rp->times) {
 			rp->times--;
 			rp->held++;
 			w->timeout = rp->timeout;
+			w->until = rp->until;
+			w->until_hits = rp->until_hits;
+			w->owner = rp->owner;
 			list_add_tail(&w->node, &rp->waiters);
 			hold = true;
 		}
@@ -164,7 +291,7 @@ static bool race_enter(struct race_point *rp, struct race_waiter *w,
  * complete() on our stack, and it holds the lock until it is out.
  */
 static void race_leave(struct race_point *rp, struct race_waiter *w,
-		       bool timeout)
+		       enum race_end end)
 {
 	unsigned long flags;
 
@@ -172,12 +299,37 @@ static void race_leave(struct race_point *rp, struct race_waiter *w,
 	if (!w->released) {
 		list_del(&w->node);
 		rp->held--;
-		if (timeout) {
+		switch (end) {
+		case RACE_END_REACHED:
+			rp->released++;
+			break;
+		case RACE_END_LATE:
 			rp->timeouts++;
 			atomic_inc(&rp->total_timeouts);
+			break;
+		case RACE_END_KILLED:
+			rp->killed++;
+			break;
 		}
 	}
 	raw_spin_unlock_irqrestore(&rp->lock, flags);
+}
+
+/*
+ * Has the point that @w waits for been hit often enough?  Only while it is armed by
+ * the same session: what it counted before is of another arming.
+ */
+static bool race_reached(const struct race_waiter *w)
+{
+	const struct race_point *until = w->until;
+
+	if (!until || READ_ONCE(until->owner) != w->owner)
+		return false;
+	/* The hits of this arming.  Pairs with the release in race_publish(). */
+	if (!(smp_load_acquire(&until->seq) & 1))
+		return false;
+	/* Pairs with the barrier in race_hit(). */
+	return (unsigned int)atomic_read_acquire(&until->hits) >= w->until_hits;
 }
 
 static void race_release(struct race_point *rp, unsigned int nr)
@@ -192,9 +344,106 @@ static void race_release(struct race_point *rp, unsigned int nr)
 		rp->held--;
 		rp->released++;
 		complete(&w->done);
-		/* Pairs with smp_load_acquire() in __race_spin(). */
+		/* Pairs with smp_load_acquire() in race_let_go(). */
 		smp_store_release(&w->released, true);
 	}
+}
+
+static bool race_let_go(const struct race_waiter *w)
+{
+	/* Pairs with smp_store_release() in race_release(). */
+	return smp_load_acquire(&w->released) || race_reached(w);
+}
+
+/*
+ * Who waits for the hits of another point looks again and again.  By hrtimer: while
+ * a task spins with interrupts off on the CPU that keeps jiffies, they stand still.
+ */
+static enum race_end race_sleep_until(const struct race_waiter *w)
+{
+	ktime_t end = ktime_add_ms(ktime_get(), w->timeout);
+	ktime_t pause = ms_to_ktime(RACE_POLL_MS);
+
+	while (!race_let_go(w)) {
+		if (fatal_signal_pending(current))
+			return RACE_END_KILLED;
+		if (ktime_after(ktime_get(), end))
+			return RACE_END_LATE;
+		set_current_state(TASK_KILLABLE);
+		schedule_hrtimeout(&pause, HRTIMER_MODE_REL);
+	}
+	return RACE_END_REACHED;
+}
+
+static void race_pass_hold(struct race_point *rp, const struct race_pass *pass)
+{
+	struct race_waiter w;
+	long left;
+
+	if (!race_enter(rp, &w, pass))
+		return;
+	if (w.until) {
+		race_leave(rp, &w, race_sleep_until(&w));
+		return;
+	}
+	left = wait_for_completion_killable_timeout(&w.done,
+						    msecs_to_jiffies(w.timeout));
+	race_leave(rp, &w, left ? RACE_END_KILLED : RACE_END_LATE);
+}
+
+static void race_pass_spin(struct race_point *rp, const struct race_pass *pass)
+{
+	struct race_waiter w;
+	unsigned long steps;
+
+	if (!race_enter(rp, &w, pass))
+		return;
+	steps = w.timeout * (USEC_PER_MSEC / RACE_SPIN_US);
+	while (!race_let_go(&w) && steps) {
+		udelay(RACE_SPIN_US);
+		touch_nmi_watchdog();
+		steps--;
+	}
+	race_leave(rp, &w, steps ? RACE_END_REACHED : RACE_END_LATE);
+}
+
+static void race_pass_count(struct race_point *rp, const struct race_pass *pass)
+{
+	/* Pairs with smp_store_release() in race_publish(). */
+	unsigned int seq = smp_load_acquire(&rp->seq);
+	struct race_session *owner;
+	bool match;
+
+	if (!(seq & 1))
+		return;
+	/* Races with arming and disarming; what it says then is thrown away. */
+	owner = data_race(rp->owner);
+	/* Likewise. */
+	match = data_race(race_match(&rp->filter, pass));
+	/* The filter before seq.  Pairs with smp_wmb() in race_disarm(). */
+	smp_rmb();
+	if (!match || READ_ONCE(rp->seq) != seq)
+		return;
+	race_hit(rp, owner, pass);
+}
+
+static bool race_bypassed(struct race_point *rp, const struct mm_struct *mm)
+{
+	/* Pairs with smp_store_release() in race_publish(). */
+	unsigned int seq = smp_load_acquire(&rp->seq);
+	const struct mm_struct *only;
+
+	if (!(seq & 1))
+		return false;
+	/* Races with bypassing and restoring; then it is thrown away. */
+	only = data_race(rp->filter.mm);
+	/* The filter before seq.  Pairs with smp_wmb() in race_disarm(). */
+	smp_rmb();
+	if ((only && only != mm) || READ_ONCE(rp->seq) != seq)
+		return false;
+	atomic_inc(&rp->hits);
+	atomic_inc(&rp->total);
+	return true;
 }
 
 /**
@@ -203,8 +452,8 @@ static void race_release(struct race_point *rp, unsigned int nr)
  * @mm: what the caller works on, NULL if nothing
  * @addr: where
  *
- * Sleeps, killably, until released or timed out, if the point is armed for
- * this pass.
+ * Sleeps, killably, until let go or timed out, if the point is armed for this
+ * pass.
  *
  * Context: process context, may sleep; any sleeping lock may be held but those
  * that the controlling process needs to get at the session file.
@@ -212,14 +461,27 @@ static void race_release(struct race_point *rp, unsigned int nr)
 void __race_hold(struct race_hold *point, struct mm_struct *mm,
 		 unsigned long addr)
 {
-	struct race_waiter w;
-	long left;
+	const struct race_pass pass = { .mm = mm, .at = addr };
 
-	if (!race_enter(&point->rp, &w, mm, addr))
-		return;
-	left = wait_for_completion_killable_timeout(&w.done,
-						    msecs_to_jiffies(w.timeout));
-	race_leave(&point->rp, &w, !left);
+	race_pass_hold(&point->rp, &pass);
+}
+
+/**
+ * __race_hold_file() - a pass of an enabled hold point by who works on a file
+ * @point: the point
+ * @mapping: of the file, NULL if the page is of none
+ * @index: of the page
+ *
+ * Context: as __race_hold().
+ */
+void __race_hold_file(struct race_hold *point, struct address_space *mapping,
+		      unsigned long index)
+{
+	const struct race_pass pass = {
+		.mapping = mapping, .file = true, .at = index,
+	};
+
+	race_pass_hold(&point->rp, &pass);
 }
 
 /**
@@ -228,7 +490,7 @@ void __race_hold(struct race_hold *point, struct mm_struct *mm,
  * @mm: what the caller works on, NULL if nothing
  * @addr: where
  *
- * Spins until released if the point is armed for this pass.  The time-out is
+ * Spins until let go if the point is armed for this pass.  The time-out is
  * counted in udelay() steps: with interrupts off the clock of this CPU need not
  * run.
  *
@@ -237,19 +499,27 @@ void __race_hold(struct race_hold *point, struct mm_struct *mm,
 void __race_spin(struct race_spin *point, struct mm_struct *mm,
 		 unsigned long addr)
 {
-	struct race_waiter w;
-	unsigned long steps;
+	const struct race_pass pass = { .mm = mm, .at = addr };
 
-	if (!race_enter(&point->rp, &w, mm, addr))
-		return;
-	steps = w.timeout * (USEC_PER_MSEC / RACE_SPIN_US);
-	/* Pairs with smp_store_release() in race_release(). */
-	while (!smp_load_acquire(&w.released) && steps) {
-		udelay(RACE_SPIN_US);
-		touch_nmi_watchdog();
-		steps--;
-	}
-	race_leave(&point->rp, &w, !steps);
+	race_pass_spin(&point->rp, &pass);
+}
+
+/**
+ * __race_spin_file() - a pass of an enabled spin point by who works on a file
+ * @point: the point
+ * @mapping: of the file, NULL if the page is of none
+ * @index: of the page
+ *
+ * Context: as __race_spin().
+ */
+void __race_spin_file(struct race_spin *point, struct address_space *mapping,
+		      unsigned long index)
+{
+	const struct race_pass pass = {
+		.mapping = mapping, .file = true, .at = index,
+	};
+
+	race_pass_spin(&point->rp, &pass);
 }
 
 /**
@@ -266,40 +536,56 @@ void __race_spin(struct race_spin *point, struct mm_struct *mm,
 void __race_count(struct race_count *point, struct mm_struct *mm,
 		  unsigned long addr)
 {
-	struct race_point *rp = &point->rp;
-	/* Pairs with smp_store_release() in race_publish(). */
-	unsigned int seq = smp_load_acquire(&rp->seq);
-	bool match;
+	const struct race_pass pass = { .mm = mm, .at = addr };
 
-	if (!(seq & 1))
-		return;
-	/* Races with arming and disarming; what it says then is thrown away. */
-	match = data_race(race_match(&rp->filter, mm, addr));
-	/* The filter before seq.  Pairs with smp_wmb() in race_disarm(). */
-	smp_rmb();
-	if (!match || READ_ONCE(rp->seq) != seq)
-		return;
-	atomic_inc(&rp->hits);
-	atomic_inc(&rp->total);
+	race_pass_count(&point->rp, &pass);
+}
+
+/**
+ * __race_count_file() - a pass of an enabled count point by who works on a file
+ * @point: the point
+ * @mapping: of the file, NULL if the page is of none
+ * @index: of the page
+ *
+ * Context: any.
+ */
+void __race_count_file(struct race_count *point, struct address_space *mapping,
+		       unsigned long index)
+{
+	const struct race_pass pass = {
+		.mapping = mapping, .file = true, .at = index,
+	};
+
+	race_pass_count(&point->rp, &pass);
 }
 
 /**
  * __race_bypass() - is this guard switched off?
  * @guard: the guard
  *
- * Global while the session that bypasses it lives: kernel threads check guards
- * too.  Whoever was told so before the end of the session may still act on it.
+ * While the session that bypasses it lives; whoever was told so before its end may
+ * still act on it.  A guard that is bypassed for one mm is so for the tasks of that
+ * mm: kernel threads and interrupts find it in place.
  *
  * Context: any.
  * Return: true if the caller shall do as if the guard did not exist.
  */
 bool __race_bypass(struct race_guard *guard)
 {
-	if (!race_armed(&guard->rp))
-		return false;
-	atomic_inc(&guard->rp.hits);
-	atomic_inc(&guard->rp.total);
-	return true;
+	return race_bypassed(&guard->rp, in_task() ? current->mm : NULL);
+}
+
+/**
+ * __race_bypass_mm() - is this guard switched off for the memory of @mm?
+ * @guard: the guard
+ * @mm: what the caller works on, whoever it is; NULL if nothing
+ *
+ * Context: any.
+ * Return: as __race_bypass().
+ */
+bool __race_bypass_mm(struct race_guard *guard, struct mm_struct *mm)
+{
+	return race_bypassed(&guard->rp, mm);
 }
 
 static struct race_point *race_find(const char *name)
@@ -330,7 +616,7 @@ static void race_disarm(struct race_point *rp)
 	raw_spin_lock_irq(&rp->lock);
 	if (race_armed(rp))
 		WRITE_ONCE(rp->seq, rp->seq + 1);
-	/* seq before the filter.  Pairs with smp_rmb() in __race_count(). */
+	/* seq before the filter.  Pairs with smp_rmb() in race_pass_count(). */
 	smp_wmb();
 	old = rp->filter;
 	memset(&rp->filter, 0, sizeof(rp->filter));
@@ -338,6 +624,69 @@ static void race_disarm(struct race_point *rp)
 	raw_spin_unlock_irq(&rp->lock);
 
 	race_filter_put(&old);
+}
+
+/* Take no more hits, and see those off that are being written. */
+static void race_log_stop(void)
+{
+	lockdep_assert_held(&race_mutex);
+	WRITE_ONCE(race_log.active, NULL);
+	/* Pairs with smp_mb__after_atomic() in race_log_hit(). */
+	smp_mb();
+	while (atomic_read_acquire(&race_log.writers))
+		cpu_relax();
+}
+
+/* "log begin": from now on, from nothing.  "log end": what is there stays. */
+static int race_command_log(struct race_session *s, const char *what)
+{
+	bool begin = !strcmp(what, "begin");
+	int err = 0;
+
+	if (!begin && strcmp(what, "end"))
+		return -EINVAL;
+
+	mutex_lock(&race_mutex);
+	if (s->ended)
+		err = -ESHUTDOWN;
+	else if (begin && race_log.session && race_log.session != s)
+		err = -EBUSY;
+	else if (!begin && race_log.session != s)
+		err = -EPERM;
+	else
+		race_log_stop();
+	if (!err && begin) {
+		atomic_set(&race_log.next, 0);
+		atomic_set(&race_log.lost, 0);
+		memset(race_log.entry, 0, sizeof(race_log.entry));
+		race_log.session = s;
+		/* All of it before the first hit. */
+		smp_store_release(&race_log.active, s);
+	}
+	mutex_unlock(&race_mutex);
+	return err;
+}
+
+/* Up to the first hit that is still being written. */
+static void race_log_show(struct seq_file *m)
+{
+	unsigned int i, nr = atomic_read(&race_log.next);
+
+	lockdep_assert_held(&race_mutex);
+	for (i = 0; i < min_t(unsigned int, nr, RACE_LOG_MAX); i++)
+		/* Pairs with smp_store_release() in race_log_hit(). */
+		if (!smp_load_acquire(&race_log.entry[i].whole))
+			break;
+	nr = i;
+
+	seq_printf(m, "log hits=%u lost=%d\n", nr, atomic_read(&race_log.lost));
+	for (i = 0; i < nr; i++) {
+		const struct race_log_entry *e = &race_log.entry[i];
+
+		seq_printf(m, "log %u %s cpu=%d tid=%d %s=%#lx\n", i + 1,
+			   e->rp->name, e->cpu, e->tid,
+			   e->file ? "index" : "addr", e->at);
+	}
 }
 
 static void race_taint(void)
@@ -373,6 +722,7 @@ struct race_session *race_session_open(void)
 	s->mm = current->mm;
 	if (s->mm)
 		mmgrab(s->mm);
+	INIT_LIST_HEAD(&s->files);
 	static_branch_inc(&race_points_key);
 	return s;
 }
@@ -399,6 +749,10 @@ void race_session_end(struct race_session *s)
 		rp->owner_mm = NULL;
 		raw_spin_unlock_irq(&rp->lock);
 	}
+	if (race_log.session == s) {
+		race_log_stop();
+		race_log.session = NULL;
+	}
 	mutex_unlock(&race_mutex);
 }
 
@@ -410,8 +764,14 @@ void race_session_end(struct race_session *s)
  */
 void race_session_close(struct race_session *s)
 {
+	struct race_file *rf, *n;
+
 	race_session_end(s);
 	static_branch_dec(&race_points_key);
+	list_for_each_entry_safe(rf, n, &s->files, node) {
+		fput(rf->file);
+		kfree(rf);
+	}
 	put_pid(s->opener);
 	if (s->mm)
 		mmdrop(s->mm);
@@ -432,7 +792,7 @@ static int race_take(struct race_session *s, struct race_point *rp)
 
 /* From free or disarmed to armed.  Consumes the references of @arm. */
 static void race_publish(struct race_session *s, struct race_point *rp,
-			 const struct race_arm *arm)
+			 const struct race_arm *arm, struct race_point *until)
 {
 	unsigned int timeout = arm->timeout;
 
@@ -448,10 +808,13 @@ static void race_publish(struct race_session *s, struct race_point *rp,
 	rp->skip = arm->skip;
 	rp->times = arm->times;
 	rp->timeout = timeout;
+	rp->until = until;
+	rp->until_hits = arm->until_hits;
 	rp->released = 0;
 	rp->timeouts = 0;
+	rp->killed = 0;
 	atomic_set(&rp->hits, 0);
-	/* All of it before seq.  Pairs with the acquire in __race_count(). */
+	/* All of it before seq.  Pairs with the acquire in race_pass_count(). */
 	smp_store_release(&rp->seq, rp->seq + 1);
 	raw_spin_unlock_irq(&rp->lock);
 }
@@ -466,10 +829,10 @@ static void race_publish(struct race_session *s, struct race_point *rp,
  * Return: 0 and the references in @arm->filter are the point's; else they stay
  * the caller's, and
  * -ESHUTDOWN: the session has ended;
- * -ENOENT: no such point;
- * -EINVAL: it is a guard, or no scope was said, or a count point was asked to
- *	skip;
- * -EBUSY: it is armed, or another session owns it;
+ * -ENOENT: no such point, or none to wait for;
+ * -EINVAL: it is a guard, or no scope was said, or one that no pass can match, or
+ *	a count point was asked to skip or to wait, or a guard is to be waited for;
+ * -EBUSY: it is armed, or another session owns it or the point to wait for;
  * -ERANGE: the time-out is longer than the kind allows;
  * -EOPNOTSUPP: a spin point on a single CPU, where nobody could release it.
  */
@@ -477,10 +840,12 @@ int race_session_arm(struct race_session *s, const char *name,
 		     const struct race_arm *arm)
 {
 	const struct race_filter *f = &arm->filter;
-	struct race_point *rp;
+	struct race_point *rp, *until = NULL;
 	int err;
 
-	if (!f->any && !f->tid && !f->tgid && !f->mm)
+	if (!f->any && !f->tid && !f->tgid && !f->mm && !f->mapping && !f->cpus)
+		return -EINVAL;
+	if (f->mm && f->mapping)
 		return -EINVAL;
 
 	mutex_lock(&race_mutex);
@@ -488,6 +853,17 @@ int race_session_arm(struct race_session *s, const char *name,
 	err = race_take(s, rp);
 	if (err)
 		goto out;
+	if (arm->until) {
+		until = race_find(arm->until);
+		if (!until)
+			err = -ENOENT;
+		else if (until->kind == RACE_KIND_GUARD)
+			err = -EINVAL;
+		else if (until->owner && until->owner != s)
+			err = -EBUSY;
+		if (err)
+			goto out;
+	}
 
 	switch (rp->kind) {
 	case RACE_KIND_HOLD:
@@ -501,26 +877,27 @@ int race_session_arm(struct race_session *s, const char *name,
 			err = -EOPNOTSUPP;
 		break;
 	case RACE_KIND_COUNT:
-		if (arm->skip)
+		if (arm->skip || arm->until)
 			err = -EINVAL;
 		break;
 	default:
 		err = -EINVAL;
 	}
 	if (!err)
-		race_publish(s, rp, arm);
+		race_publish(s, rp, arm, until);
 out:
 	mutex_unlock(&race_mutex);
 	return err;
 }
 
 /*
- * Fill in @f from "tid=N", "tgid=N" or "mm=N".  The numbers are of the caller's
- * pid namespace.  Takes no reference that could make this task the last user of an
- * mm: tearing it down may need what the session holds.
+ * Fill in @f from "tid=N", "tgid=N" or "mm=N", but not with tasks of @never.  The
+ * numbers are of the caller's pid namespace.  Takes no reference that could make
+ * this task the last user of an mm: tearing it down may need what the session holds.
  */
-static int race_filter_task(struct race_session *s, struct race_filter *f,
-			    const char *key, const char *value)
+static int race_filter_task(const struct mm_struct *never,
+			    struct race_filter *f, const char *key,
+			    const char *value)
 {
 	bool tgid = !strcmp(key, "tgid");
 	struct task_struct *task;
@@ -539,7 +916,7 @@ static int race_filter_task(struct race_session *s, struct race_filter *f,
 
 	task_lock(task);
 	mm = task->mm;
-	if (mm && mm == s->mm) {
+	if (mm && mm == never) {
 		err = -EDEADLK;
 	} else if (!strcmp(key, "mm")) {
 		if (f->mm) {
@@ -563,6 +940,63 @@ static int race_filter_task(struct race_session *s, struct race_filter *f,
 	return err;
 }
 
+static const struct file_operations session_fops;
+
+/* Fill in @f from "file=FD", a descriptor of the caller's. */
+static int race_filter_file(struct race_session *s, struct race_filter *f,
+			    const char *value)
+{
+	struct race_file *rf, *old;
+	struct file *file;
+	int fd;
+
+	if (f->mapping || kstrtoint(value, 0, &fd) || fd < 0)
+		return -EINVAL;
+	file = fget(fd);
+	if (!file)
+		return -EBADF;
+	/* A session that kept a session, or itself, might never be closed. */
+	if (!S_ISREG(file_inode(file)->i_mode) ||
+	    file->f_op == &session_fops) {
+		fput(file);
+		return -EINVAL;
+	}
+	rf = kmalloc(sizeof(*rf), GFP_KERNEL);
+	if (!rf) {
+		fput(file);
+		return -ENOMEM;
+	}
+	rf->file = file;
+	f->mapping = file->f_mapping;
+
+	mutex_lock(&race_mutex);
+	list_for_each_entry(old, &s->files, node) {
+		if (old->file == file) {
+			/* Not the last reference. */
+			fput(file);
+			kfree(rf);
+			rf = NULL;
+			break;
+		}
+	}
+	if (rf)
+		list_add(&rf->node, &s->files);
+	mutex_unlock(&race_mutex);
+	return 0;
+}
+
+static int race_filter_cpu(struct race_filter *f, const char *value)
+{
+	unsigned int cpu;
+
+	if (f->cpus || kstrtouint(value, 0, &cpu))
+		return -EINVAL;
+	if (cpu >= nr_cpu_ids || !cpu_online(cpu))
+		return -ERANGE;
+	f->cpus = cpumask_of(cpu);
+	return 0;
+}
+
 static int race_filter_range(struct race_filter *f, char *value)
 {
 	char *start = strsep(&value, "-");
@@ -573,9 +1007,22 @@ static int race_filter_range(struct race_filter *f, char *value)
 	return 0;
 }
 
+/* "until=POINT" or "until=POINT:HITS" */
+static int race_arm_until(struct race_arm *arm, char *value)
+{
+	arm->until = strsep(&value, ":");
+	arm->until_hits = 1;
+	if (!*arm->until || (value && kstrtouint(value, 0, &arm->until_hits)))
+		return -EINVAL;
+	if (!arm->until_hits || arm->until_hits > INT_MAX)
+		return -ERANGE;
+	return 0;
+}
+
 static int race_command_arm(struct race_session *s, const char *name,
 			    char *args)
 {
+	bool range = false, index = false;
 	struct race_arm arm = { .times = 1 };
 	char *word;
 	int err = 0;
@@ -591,9 +1038,15 @@ static int race_command_arm(struct race_session *s, const char *name,
 			err = -EINVAL;
 		else if (!strcmp(key, "tid") || !strcmp(key, "tgid") ||
 			 !strcmp(key, "mm"))
-			err = race_filter_task(s, &arm.filter, key, word);
-		else if (!strcmp(key, "range"))
+			err = race_filter_task(s->mm, &arm.filter, key, word);
+		else if (!strcmp(key, "cpu"))
+			err = race_filter_cpu(&arm.filter, word);
+		else if (!strcmp(key, "file"))
+			err = race_filter_file(s, &arm.filter, word);
+		else if (!strcmp(key, "range") || !strcmp(key, "index"))
 			err = race_filter_range(&arm.filter, word);
+		else if (!strcmp(key, "until"))
+			err = race_arm_until(&arm, word);
 		else if (!strcmp(key, "skip"))
 			err = kstrtouint(word, 0, &arm.skip);
 		else if (!strcmp(key, "times"))
@@ -602,7 +1055,15 @@ static int race_command_arm(struct race_session *s, const char *name,
 			err = kstrtouint(word, 0, &arm.timeout);
 		else
 			err = -EINVAL;
+
+		if (!strcmp(key, "range"))
+			range = true;
+		if (!strcmp(key, "index"))
+			index = true;
 	}
+	/* Memory has addresses, a file has indexes. */
+	if (!err && (arm.filter.mapping ? range : index))
+		err = -EINVAL;
 	if (!err)
 		err = race_session_arm(s, name, &arm);
 	if (err)
@@ -683,9 +1144,20 @@ static int race_command_wait(struct race_session *s, const char *name,
 	}
 }
 
-static int race_command_bypass(struct race_session *s, const char *name)
+/**
+ * race_session_bypass() - switch a guard off
+ * @s: the session that will own it
+ * @name: of the guard
+ * @mm: for this mm alone, with a reference of mmgrab(); NULL for all
+ *
+ * Context: process context, may sleep.
+ * Return: 0 and the reference is the guard's; else it stays the caller's, and
+ * -ESHUTDOWN, -ENOENT and -EBUSY as race_session_arm(), or -EINVAL for a point.
+ */
+int race_session_bypass(struct race_session *s, const char *name,
+			struct mm_struct *mm)
 {
-	const struct race_arm arm = { };
+	const struct race_arm arm = { .filter = { .mm = mm } };
 	struct race_point *rp;
 	int err;
 
@@ -695,8 +1167,33 @@ static int race_command_bypass(struct race_session *s, const char *name)
 	if (!err && rp->kind != RACE_KIND_GUARD)
 		err = -EINVAL;
 	if (!err)
-		race_publish(s, rp, &arm);
+		race_publish(s, rp, &arm, NULL);
 	mutex_unlock(&race_mutex);
+	return err;
+}
+
+/* "bypass GUARD" or "bypass GUARD mm=PID"; the opener's own mm will do. */
+static int race_command_bypass(struct race_session *s, const char *name,
+			       char *args)
+{
+	struct race_filter f = { };
+	char *word;
+	int err = 0;
+
+	while (!err && (word = strsep(&args, " "))) {
+		char *key = strsep(&word, "=");
+
+		if (!*key)
+			continue;
+		if (!word || strcmp(key, "mm"))
+			err = -EINVAL;
+		else
+			err = race_filter_task(NULL, &f, key, word);
+	}
+	if (!err)
+		err = race_session_bypass(s, name, f.mm);
+	if (err)
+		race_filter_put(&f);
 	return err;
 }
 
@@ -745,8 +1242,8 @@ static int race_command_owned(struct race_session *s, const char *verb,
  * Context: process context, may sleep.
  * Return: 0, -EINVAL for what is no command, -EPERM for a point of another
  * session, -ENXIO and -ETIMEDOUT for a wait, -EINTR, -ESRCH for a task that does
- * not exist, -EDEADLK for one that shares the opener's mm, and the errors of
- * race_session_arm().
+ * not exist, -EDEADLK for one that shares the opener's mm, -EBADF for a file that is
+ * not open, -ENOMEM, and the errors of race_session_arm().
  */
 int race_session_command(struct race_session *s, char *cmd)
 {
@@ -762,7 +1259,9 @@ int race_session_command(struct race_session *s, char *cmd)
 	if (!strcmp(verb, "wait"))
 		return race_command_wait(s, name, cmd);
 	if (!strcmp(verb, "bypass"))
-		return cmd ? -EINVAL : race_command_bypass(s, name);
+		return race_command_bypass(s, name, cmd);
+	if (!strcmp(verb, "log"))
+		return cmd ? -EINVAL : race_command_log(s, name);
 	if (!strcmp(verb, "release") || !strcmp(verb, "disarm") ||
 	    !strcmp(verb, "restore"))
 		return race_command_owned(s, verb, name, cmd);
@@ -770,7 +1269,7 @@ int race_session_command(struct race_session *s, char *cmd)
 }
 
 /**
- * race_session_show() - print the points and guards of a session
+ * race_session_show() - print the points and guards of a session, then its log
  * @s: the session
  * @m: where to
  *
@@ -784,11 +1283,14 @@ void race_session_show(struct race_session *s, struct seq_file *m)
 	list_for_each_entry(rp, &race_points, all) {
 		if (rp->owner != s)
 			continue;
-		seq_printf(m, "%s %s armed=%d held=%u hits=%d released=%u timeouts=%u\n",
+		seq_printf(m, "%s %s armed=%d held=%u hits=%d released=%u timeouts=%u killed=%u\n",
 			   rp->name, race_kind_names[rp->kind], race_armed(rp),
 			   READ_ONCE(rp->held), atomic_read(&rp->hits),
-			   READ_ONCE(rp->released), READ_ONCE(rp->timeouts));
+			   READ_ONCE(rp->released), READ_ONCE(rp->timeouts),
+			   READ_ONCE(rp->killed));
 	}
+	if (race_log.session == s)
+		race_log_show(m);
 	mutex_unlock(&race_mutex);
 }
 

@@ -14,16 +14,25 @@
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/irq_work.h>
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/pid.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <linux/seq_file.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/syscalls.h>
 
 #include "race_point.h"
 
@@ -57,6 +66,11 @@ static void pass_spin(struct passer *p)
 	local_irq_save(flags);
 	race_spin(kunit_spin, p->mm, p->addr);
 	local_irq_restore(flags);
+}
+
+static void pass_other(struct passer *p)
+{
+	race_hold(kunit_other, p->mm, p->addr);
 }
 
 static int passer_fn(void *data)
@@ -133,6 +147,61 @@ static __printf(2, 3) int command(struct race_session *s, const char *fmt, ...)
 	vsnprintf(buf, sizeof(buf), fmt, args);
 	va_end(args);
 	return race_session_command(s, buf);
+}
+
+/*
+ * Stay on the first CPU until go_anywhere(), and let others spin: where timers are
+ * broadcast this is the CPU that they come from.
+ */
+static int stay_here(void)
+{
+	int here = cpumask_first(cpu_online_mask);
+
+	set_cpus_allowed_ptr(current, cpumask_of(here));
+	return here;
+}
+
+static void go_anywhere(void)
+{
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+/* An interrupt that passes points, and the task that it interrupts. */
+struct interrupt {
+	struct irq_work work;
+	struct mm_struct *mm;
+	struct task_struct *victim;
+	bool in_victim;
+	bool bypassed;
+	bool done;
+};
+
+static void interrupt_fn(struct irq_work *work)
+{
+	struct interrupt *i = container_of(work, struct interrupt, work);
+
+	i->in_victim = current == i->victim && !in_task();
+	race_count(kunit_count, i->mm, 0x1000);
+	race_spin(kunit_spin, i->mm, 0x1000);
+	i->bypassed = race_bypass(kunit_guard);
+	/* All that it saw.  Pairs with smp_load_acquire() in interrupt_here(). */
+	smp_store_release(&i->done, true);
+}
+
+/* Interrupt the current task, which cannot leave its CPU meanwhile. */
+static void interrupt_here(struct kunit *test, struct interrupt *i)
+{
+	i->victim = current;
+	i->done = false;
+	init_irq_work(&i->work, interrupt_fn);
+	preempt_disable();
+	irq_work_queue(&i->work);
+	/* Pairs with smp_store_release() in interrupt_fn(). */
+	while (!smp_load_acquire(&i->done))
+		cpu_relax();
+	preempt_enable();
+	irq_work_sync(&i->work);
+	KUNIT_EXPECT_TRUE(test, i->in_victim);
 }
 
 static bool until_held(struct race_point *rp, unsigned int nr)
@@ -240,10 +309,8 @@ static void race_point_spin(struct kunit *test)
 		return;
 	}
 	/* On another CPU than the test, with interrupts off. */
-	here = get_cpu();
+	here = stay_here();
 	cpu = cpumask_any_but(cpu_online_mask, here);
-	put_cpu();
-	set_cpus_allowed_ptr(current, cpumask_of(here));
 
 	passer_create(test, &p, pass_spin, cpu);
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_spin tid=%d timeout=10000",
@@ -257,7 +324,7 @@ static void race_point_spin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rp->timeouts, 0u);
 	KUNIT_EXPECT_EQ(test, rp->held, 0u);
 
-	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	go_anywhere();
 	race_session_close(s);
 	passer_join(&p);
 }
@@ -400,7 +467,14 @@ static void race_point_bad_commands(struct kunit *test)
 		"arm kunit_guard any", "bypass kunit_hold", "bypass kunit_guard 1",
 		"release kunit_guard", "restore kunit_hold", "stop kunit_hold",
 		"release kunit_hold x", "wait kunit_hold held", "disarm kunit_hold 1",
-		"arm kunit_hold tid=1 tid=1",
+		"arm kunit_hold tid=1 tid=1", "arm kunit_hold cpu=x",
+		"arm kunit_hold cpu=0 cpu=0", "arm kunit_hold any until",
+		"arm kunit_hold any until=", "arm kunit_hold any until=kunit_other:x",
+		"arm kunit_hold any until=kunit_guard",
+		"arm kunit_count any until=kunit_hold", "arm kunit_hold file=x",
+		"arm kunit_hold file=-1", "arm kunit_hold index=1-2",
+		"arm kunit_hold any index=1-2", "bypass kunit_guard tid=1",
+		"bypass kunit_guard mm=x", "log", "log on", "log begin 1",
 	};
 	struct race_session *s = open_session(test);
 	int i;
@@ -414,6 +488,14 @@ static void race_point_bad_commands(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold tid=2147483647"), -ESRCH);
 	/* A kernel thread has no mm: the filter must not get lost. */
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any mm=2"), -ESRCH);
+	KUNIT_EXPECT_EQ(test, command(s, "bypass kunit_guard mm=2"), -ESRCH);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold cpu=%u", nr_cpu_ids),
+			-ERANGE);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_other:0"),
+			-ERANGE);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=no_such_point"),
+			-ENOENT);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold file=1048576"), -EBADF);
 	KUNIT_EXPECT_PTR_EQ(test, race_hold_kunit_hold.rp.owner,
 			    (struct race_session *)NULL);
 	race_session_close(s);
@@ -504,6 +586,511 @@ static void race_point_filter_mm(struct kunit *test)
 	mmput(mm);
 }
 
+static void race_point_filter_cpu(struct kunit *test)
+{
+	struct race_point *rp = &race_count_kunit_count.rp;
+	struct race_session *s = open_session(test);
+	int here = stay_here();
+	int other = cpumask_any_but(cpu_online_mask, here);
+
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count cpu=%d", here), 0);
+	race_count(kunit_count, NULL, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_count"), 0);
+	if (other < nr_cpu_ids) {
+		KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count cpu=%d", other),
+				0);
+		race_count(kunit_count, NULL, 0);
+		KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
+	}
+	go_anywhere();
+	race_session_close(s);
+}
+
+/* The pass of an interrupt is not that of the task which it interrupted. */
+static void race_point_interrupt(struct kunit *test)
+{
+	struct race_point *rp = &race_count_kunit_count.rp;
+	struct race_session *s = open_session(test);
+	struct mm_struct *mm = mm_alloc();
+	struct interrupt i = { .mm = mm };
+	struct race_arm arm = { .filter = { .mm = mm } };
+	int self = task_pid_nr(current), here = stay_here();
+	int other = cpumask_any_but(cpu_online_mask, here);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mm);
+
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count tid=%d", self), 0);
+	interrupt_here(test, &i);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
+	/* It does match the task itself, bottom halves off or on. */
+	local_bh_disable();
+	race_count(kunit_count, NULL, 0);
+	local_bh_enable();
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_count"), 0);
+
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count tgid=%d cpu=%d", self,
+				      here), 0);
+	interrupt_here(test, &i);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_count"), 0);
+
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count any"), 0);
+	interrupt_here(test, &i);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_count"), 0);
+
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count cpu=%d", here), 0);
+	interrupt_here(test, &i);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_count"), 0);
+
+	if (other < nr_cpu_ids) {
+		KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count cpu=%d", other),
+				0);
+		interrupt_here(test, &i);
+		KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
+		KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_count"), 0);
+	}
+
+	/* What it works on is its own to say. */
+	mmgrab(mm);
+	KUNIT_EXPECT_EQ(test, race_session_arm(s, "kunit_count", &arm), 0);
+	interrupt_here(test, &i);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+	i.mm = NULL;
+	interrupt_here(test, &i);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+
+	go_anywhere();
+	race_session_close(s);
+	mmput(mm);
+}
+
+/* The owner is let through, an interrupt of the owner is not. */
+static void race_point_interrupt_of_owner(struct kunit *test)
+{
+	struct race_point *rp = &race_spin_kunit_spin.rp;
+	struct mm_struct *mm = mm_alloc();
+	struct interrupt i = { };
+	struct race_session *s;
+	struct passer p = { };
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mm);
+	kthread_use_mm(mm);
+	s = race_session_open();
+	KUNIT_EXPECT_FALSE(test, IS_ERR(s));
+	if (!IS_ERR(s) && num_online_cpus() > 1) {
+		KUNIT_EXPECT_EQ(test, command(s, "arm kunit_spin any times=0"),
+				0);
+		pass_spin(&p);
+		KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
+		interrupt_here(test, &i);
+		KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+		/* Unless it works on the owner's mm. */
+		i.mm = mm;
+		interrupt_here(test, &i);
+		KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+	}
+	kthread_unuse_mm(mm);
+	if (!IS_ERR(s))
+		race_session_close(s);
+	mmput(mm);
+}
+
+static void race_point_filter_file(struct kunit *test)
+{
+	struct race_point *rp = &race_hold_kunit_hold.rp;
+	struct race_session *s = open_session(test);
+	struct address_space *mapping, other = { };
+	struct file *file;
+	int fd;
+
+	/* A table of files of this thread alone; its end closes the descriptor. */
+	KUNIT_ASSERT_EQ(test, ksys_unshare(CLONE_FILES), 0);
+	file = shmem_kernel_file_setup("race_point_test", 8 * PAGE_SIZE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	fd = get_unused_fd_flags(0);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	fd_install(fd, file);
+	mapping = file->f_mapping;
+	KUNIT_EXPECT_EQ(test, file_count(file), 1L);
+
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold file=%d range=0x1000-0x2000",
+				      fd), -EINVAL);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold file=%d file=%d", fd, fd),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold file=%d index=2-4 times=0",
+				      fd), 0);
+	/* Another index, another file, none, and memory. */
+	race_hold_file(kunit_hold, mapping, 1);
+	race_hold_file(kunit_hold, mapping, 4);
+	race_hold_file(kunit_hold, &other, 2);
+	race_hold_file(kunit_hold, NULL, 2);
+	race_hold(kunit_hold, NULL, 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
+	race_hold_file(kunit_hold, mapping, 2);
+	race_hold_file(kunit_hold, mapping, 3);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 2);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
+
+	/* Every index. */
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold file=%d times=0", fd), 0);
+	race_hold_file(kunit_hold, mapping, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
+
+	/* A range of addresses does not match an index. */
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any range=0-0x1000 times=0"),
+			0);
+	race_hold_file(kunit_hold, mapping, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
+	race_hold(kunit_hold, NULL, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
+
+	/* The other kinds. */
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count file=%d index=5-6", fd),
+			0);
+	race_count_file(kunit_count, mapping, 5);
+	race_count_file(kunit_count, mapping, 6);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race_count_kunit_count.rp.hits), 1);
+	if (num_online_cpus() > 1) {
+		KUNIT_EXPECT_EQ(test, command(s, "arm kunit_spin file=%d index=5-6 times=0",
+					      fd), 0);
+		race_spin_file(kunit_spin, mapping, 5);
+		race_spin_file(kunit_spin, mapping, 6);
+		KUNIT_EXPECT_EQ(test, atomic_read(&race_spin_kunit_spin.rp.hits),
+				1);
+	}
+
+	/* Kept once, until the session is closed. */
+	race_session_end(s);
+	KUNIT_EXPECT_EQ(test, file_count(file), 2L);
+	race_session_close(s);
+	KUNIT_EXPECT_EQ(test, file_count(file), 1L);
+}
+
+/* Every pass here is the test's own: it returns once it is let go or late. */
+static void race_point_until(struct kunit *test)
+{
+	struct race_point *hold = &race_hold_kunit_hold.rp;
+	struct race_point *spin = &race_spin_kunit_spin.rp;
+	struct race_session *s = open_session(test);
+	bool smp = num_online_cpus() > 1;
+	struct passer p = { };
+
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count any"), 0);
+	race_count(kunit_count, NULL, 0);
+
+	/* One hit too few. */
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_count:2 timeout=1"),
+			0);
+	pass_hold(&p);
+	KUNIT_EXPECT_EQ(test, hold->timeouts, 1u);
+	KUNIT_EXPECT_EQ(test, hold->released, 0u);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
+	if (smp) {
+		KUNIT_EXPECT_EQ(test,
+				command(s, "arm kunit_spin any until=kunit_count:2 timeout=1"),
+				0);
+		pass_spin(&p);
+		KUNIT_EXPECT_EQ(test, spin->timeouts, 1u);
+		KUNIT_EXPECT_EQ(test, spin->released, 0u);
+		KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_spin"), 0);
+	}
+
+	/* Enough: who comes later does not wait. */
+	race_count(kunit_count, NULL, 0);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_count:2 timeout=60000"),
+			0);
+	pass_hold(&p);
+	KUNIT_EXPECT_EQ(test, hold->timeouts, 0u);
+	KUNIT_EXPECT_EQ(test, hold->released, 1u);
+	KUNIT_EXPECT_EQ(test, hold->held, 0u);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
+	if (smp) {
+		KUNIT_EXPECT_EQ(test,
+				command(s, "arm kunit_spin any until=kunit_count:2 timeout=10000"),
+				0);
+		pass_spin(&p);
+		KUNIT_EXPECT_EQ(test, spin->timeouts, 0u);
+		KUNIT_EXPECT_EQ(test, spin->released, 1u);
+		KUNIT_EXPECT_EQ(test, spin->held, 0u);
+	}
+
+	/* What was counted before the disarming is over, also in a new arming. */
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_count"), 0);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_count times=2 timeout=1"),
+			0);
+	pass_hold(&p);
+	KUNIT_EXPECT_EQ(test, hold->timeouts, 1u);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count any"), 0);
+	pass_hold(&p);
+	KUNIT_EXPECT_EQ(test, hold->timeouts, 2u);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
+
+	/* And an arming without it does not know it any more. */
+	race_count(kunit_count, NULL, 0);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any timeout=1"), 0);
+	pass_hold(&p);
+	KUNIT_EXPECT_EQ(test, hold->timeouts, 1u);
+	race_session_close(s);
+}
+
+static void race_point_until_lets_go(struct kunit *test)
+{
+	struct race_point *rp = &race_hold_kunit_hold.rp;
+	struct race_session *s = open_session(test);
+	struct passer p[3] = { };
+	int i;
+
+	for (i = 0; i < 3; i++)
+		passer_create(test, &p[i], pass_hold, -1);
+
+	/* By another point. */
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count any"), 0);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_count timeout=60000"),
+			0);
+	complete(&p[0].go);
+	KUNIT_EXPECT_TRUE(test, until_held(rp, 1));
+	race_count(kunit_count, NULL, 0);
+	KUNIT_EXPECT_TRUE(test, passer_done(&p[0]));
+	KUNIT_EXPECT_EQ(test, rp->released, 1u);
+	KUNIT_EXPECT_EQ(test, rp->timeouts, 0u);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
+
+	/* By the next who comes here. */
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_hold:2 timeout=60000"),
+			0);
+	complete(&p[1].go);
+	KUNIT_EXPECT_TRUE(test, until_held(rp, 1));
+	pass_hold(&p[0]);
+	KUNIT_EXPECT_TRUE(test, passer_done(&p[1]));
+	KUNIT_EXPECT_EQ(test, rp->released, 1u);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
+
+	/* By the controller before that, and at the end of the session. */
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_other timeout=60000"),
+			0);
+	complete(&p[2].go);
+	KUNIT_EXPECT_TRUE(test, until_held(rp, 1));
+	KUNIT_EXPECT_EQ(test, command(s, "release kunit_hold"), 0);
+	KUNIT_EXPECT_TRUE(test, passer_done(&p[2]));
+	KUNIT_EXPECT_EQ(test, rp->released, 1u);
+	KUNIT_EXPECT_EQ(test, rp->timeouts, 0u);
+	race_session_close(s);
+	for (i = 0; i < 3; i++)
+		passer_join(&p[i]);
+}
+
+/* Each waits for the other, and nobody for the controller. */
+static void race_point_until_mutual(struct kunit *test)
+{
+	struct race_point *hold = &race_hold_kunit_hold.rp;
+	struct race_point *other = &race_hold_kunit_other.rp;
+	struct race_session *s = open_session(test);
+	struct passer p[2] = { };
+	int i;
+
+	passer_create(test, &p[0], pass_hold, -1);
+	passer_create(test, &p[1], pass_other, -1);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_other timeout=60000"),
+			0);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_other any until=kunit_hold timeout=60000"),
+			0);
+	for (i = 0; i < 2; i++)
+		complete(&p[i].go);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_TRUE(test, passer_done(&p[i]));
+	KUNIT_EXPECT_EQ(test, hold->released, 1u);
+	KUNIT_EXPECT_EQ(test, other->released, 1u);
+	KUNIT_EXPECT_EQ(test, hold->timeouts + other->timeouts, 0u);
+	race_session_close(s);
+	for (i = 0; i < 2; i++)
+		passer_join(&p[i]);
+}
+
+/* Another CPU spins with interrupts off, and a pass on this one lets it go. */
+static void race_point_until_spin(struct kunit *test)
+{
+	struct race_point *rp = &race_spin_kunit_spin.rp;
+	struct race_session *s = open_session(test);
+	struct passer p = { };
+	int here = stay_here();
+	int cpu = cpumask_any_but(cpu_online_mask, here);
+
+	if (cpu < nr_cpu_ids) {
+		passer_create(test, &p, pass_spin, cpu);
+		KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count any"), 0);
+		KUNIT_EXPECT_EQ(test,
+				command(s, "arm kunit_spin cpu=%d until=kunit_count timeout=10000",
+					cpu), 0);
+		complete(&p.go);
+		KUNIT_EXPECT_TRUE(test, until_held(rp, 1));
+		race_count(kunit_count, NULL, 0);
+		KUNIT_EXPECT_TRUE(test, passer_done(&p));
+		KUNIT_EXPECT_EQ(test, rp->released, 1u);
+		KUNIT_EXPECT_EQ(test, rp->timeouts, 0u);
+		passer_join(&p);
+	}
+	go_anywhere();
+	race_session_close(s);
+}
+
+static void race_point_until_two_owners(struct kunit *test)
+{
+	struct race_point *rp = &race_hold_kunit_hold.rp;
+	struct race_session *a = open_session(test);
+	struct race_session *b = open_session(test);
+	struct passer p = { };
+
+	KUNIT_EXPECT_EQ(test, command(b, "arm kunit_count any"), 0);
+	KUNIT_EXPECT_EQ(test, command(a, "arm kunit_hold any until=kunit_count"),
+			-EBUSY);
+	/* Taken by another later: those hits are not the ones that are waited for. */
+	KUNIT_EXPECT_EQ(test, command(a, "arm kunit_hold any until=kunit_other timeout=1"),
+			0);
+	KUNIT_EXPECT_EQ(test, command(b, "arm kunit_other any times=0"), 0);
+	pass_other(&p);
+	pass_hold(&p);
+	KUNIT_EXPECT_EQ(test, rp->timeouts, 1u);
+	KUNIT_EXPECT_EQ(test, rp->released, 0u);
+	race_session_close(a);
+	race_session_close(b);
+}
+
+static void race_point_bypass_mm(struct kunit *test)
+{
+	struct race_point *rp = &race_guard_kunit_guard.rp;
+	struct race_session *s = open_session(test);
+	struct mm_struct *mm = mm_alloc();
+	struct interrupt i = { };
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mm);
+	mmgrab(mm);
+	KUNIT_EXPECT_EQ(test, race_session_bypass(s, "kunit_hold", mm), -EINVAL);
+	KUNIT_EXPECT_EQ(test, race_session_bypass(s, "kunit_guard", mm), 0);
+	/* A kernel thread asks for nobody, unless it says for whom. */
+	KUNIT_EXPECT_FALSE(test, race_bypass(kunit_guard));
+	KUNIT_EXPECT_FALSE(test, race_bypass_mm(kunit_guard, NULL));
+	KUNIT_EXPECT_FALSE(test, race_bypass_mm(kunit_guard, &init_mm));
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
+	KUNIT_EXPECT_TRUE(test, race_bypass_mm(kunit_guard, mm));
+
+	kthread_use_mm(mm);
+	KUNIT_EXPECT_TRUE(test, race_bypass(kunit_guard));
+	interrupt_here(test, &i);
+	KUNIT_EXPECT_FALSE(test, i.bypassed);
+	kthread_unuse_mm(mm);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 2);
+
+	/* Bypassed for all, it is so for an interrupt as well. */
+	KUNIT_EXPECT_EQ(test, command(s, "restore kunit_guard"), 0);
+	KUNIT_EXPECT_FALSE(test, race_bypass_mm(kunit_guard, mm));
+	KUNIT_EXPECT_EQ(test, command(s, "bypass kunit_guard"), 0);
+	KUNIT_EXPECT_TRUE(test, race_bypass_mm(kunit_guard, NULL));
+	interrupt_here(test, &i);
+	KUNIT_EXPECT_TRUE(test, i.bypassed);
+	race_session_close(s);
+	mmput(mm);
+}
+
+/* What the session prints from "log" on. */
+static const char *session_log(struct race_session *s, char *buf, size_t size)
+{
+	struct seq_file m = { .buf = buf, .size = size };
+
+	race_session_show(s, &m);
+	if (seq_has_overflowed(&m))
+		return "too long";
+	buf[m.count] = '\0';
+	return strstr(buf, "log hits=") ?: "none";
+}
+
+static void race_point_log(struct kunit *test)
+{
+	struct race_session *s = open_session(test);
+	size_t size = 64 * RACE_LOG_MAX + 1024;
+	char *buf = kvmalloc(size, GFP_KERNEL);
+	char *want = kunit_kzalloc(test, 512, GFP_KERNEL);
+	struct interrupt in = { };
+	int here = stay_here();
+	int i;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, buf);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, want);
+	KUNIT_EXPECT_EQ(test, command(s, "log end"), -EPERM);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count any"), 0);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any range=0x2000-0x3000 times=0"),
+			0);
+	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_other any times=0"), 0);
+	race_count(kunit_count, NULL, 0);
+	KUNIT_EXPECT_STREQ(test, session_log(s, buf, size), "none");
+
+	KUNIT_EXPECT_EQ(test, command(s, "log begin"), 0);
+	KUNIT_EXPECT_STREQ(test, session_log(s, buf, size), "log hits=0 lost=0\n");
+	race_hold(kunit_hold, NULL, 0x2fff);
+	race_hold(kunit_hold, NULL, 0x3000);
+	race_count(kunit_count, NULL, 0x1000);
+	race_hold_file(kunit_other, NULL, 7);
+	interrupt_here(test, &in);
+	race_hold(kunit_hold, NULL, 0x2000);
+	KUNIT_EXPECT_EQ(test, command(s, "log end"), 0);
+	race_hold(kunit_hold, NULL, 0x2000);
+	snprintf(want, 512, "log hits=5 lost=0\n"
+		 "log 1 kunit_hold cpu=%d tid=%d addr=0x2fff\n"
+		 "log 2 kunit_count cpu=%d tid=%d addr=0x1000\n"
+		 "log 3 kunit_other cpu=%d tid=%d index=0x7\n"
+		 "log 4 kunit_count cpu=%d tid=0 addr=0x1000\n"
+		 "log 5 kunit_hold cpu=%d tid=%d addr=0x2000\n",
+		 here, task_pid_nr(current), here, task_pid_nr(current), here,
+		 task_pid_nr(current), here, here, task_pid_nr(current));
+	KUNIT_EXPECT_STREQ(test, session_log(s, buf, size), want);
+
+	/* From nothing, and no further than its end. */
+	KUNIT_EXPECT_EQ(test, command(s, "log begin"), 0);
+	for (i = 0; i < RACE_LOG_MAX; i++)
+		race_count(kunit_count, NULL, i);
+	snprintf(want, 512, "log hits=%d lost=0\n", RACE_LOG_MAX);
+	KUNIT_EXPECT_EQ(test, strncmp(session_log(s, buf, size), want,
+				      strlen(want)), 0);
+	for (i = 0; i < 3; i++)
+		race_count(kunit_count, NULL, i);
+	snprintf(want, 512, "log hits=%d lost=3\n", RACE_LOG_MAX);
+	KUNIT_EXPECT_EQ(test, strncmp(session_log(s, buf, size), want,
+				      strlen(want)), 0);
+	go_anywhere();
+	race_session_close(s);
+	kvfree(buf);
+}
+
+static void race_point_log_two_owners(struct kunit *test)
+{
+	struct race_session *a = open_session(test);
+	struct race_session *b = open_session(test);
+	char buf[256];
+
+	KUNIT_EXPECT_EQ(test, command(a, "log begin"), 0);
+	KUNIT_EXPECT_EQ(test, command(b, "log begin"), -EBUSY);
+	KUNIT_EXPECT_EQ(test, command(b, "log end"), -EPERM);
+	KUNIT_EXPECT_EQ(test, command(b, "arm kunit_count any"), 0);
+	race_count(kunit_count, NULL, 0);
+	KUNIT_EXPECT_STREQ(test, session_log(a, buf, sizeof(buf)),
+			   "log hits=0 lost=0\n");
+	KUNIT_EXPECT_STREQ(test, session_log(b, buf, sizeof(buf)), "none");
+
+	race_session_end(a);
+	KUNIT_EXPECT_STREQ(test, session_log(a, buf, sizeof(buf)), "none");
+	KUNIT_EXPECT_EQ(test, command(a, "log begin"), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, command(b, "log begin"), 0);
+	race_count(kunit_count, NULL, 0);
+	KUNIT_EXPECT_EQ(test, strncmp(session_log(b, buf, sizeof(buf)),
+				      "log hits=1 lost=0\n", 18), 0);
+	race_session_close(a);
+	race_session_close(b);
+}
+
 static void race_point_disabled(struct kunit *test)
 {
 	struct race_point *rp = &race_hold_kunit_hold.rp;
@@ -534,6 +1121,18 @@ static struct kunit_case race_point_cases[] = {
 	KUNIT_CASE(race_point_two_owners),
 	KUNIT_CASE(race_point_filter_task),
 	KUNIT_CASE(race_point_filter_mm),
+	KUNIT_CASE(race_point_filter_cpu),
+	KUNIT_CASE(race_point_filter_file),
+	KUNIT_CASE(race_point_interrupt),
+	KUNIT_CASE(race_point_interrupt_of_owner),
+	KUNIT_CASE(race_point_until),
+	KUNIT_CASE(race_point_until_lets_go),
+	KUNIT_CASE(race_point_until_mutual),
+	KUNIT_CASE(race_point_until_spin),
+	KUNIT_CASE(race_point_until_two_owners),
+	KUNIT_CASE(race_point_bypass_mm),
+	KUNIT_CASE(race_point_log),
+	KUNIT_CASE(race_point_log_two_owners),
 	KUNIT_CASE(race_point_disabled),
 	{}
 };

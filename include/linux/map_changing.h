@@ -39,7 +39,7 @@ enum map_changing_state {
  * @ctx: its context; whoever made the event has a reference
  * @child: context that comes with a fork; NULL for other events
  * @queue: in the events of @ctx while queued
- * @msg: for the reader; not changed once queued
+ * @msg: for the reader; once queued, W: event_wqh.lock of @ctx
  * @state: see above.  W: event_wqh.lock of @ctx, once queued
  * @ended: the reader has ended the change
  * @left: belongs to @ctx: whoever takes it out of the queue frees it

@@ -20,10 +20,11 @@ bool collapse_fill_holes(struct address_space *mapping, struct page *hpage, int 
 void collapse_free_nodes(struct xa_state *xas, struct page *hpage);
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-void collapse_wait_for_room(struct address_space *mapping);
+bool collapse_wait_for_room(struct address_space *mapping);
 #else
-static inline void collapse_wait_for_room(struct address_space *mapping)
+static inline bool collapse_wait_for_room(struct address_space *mapping)
 {
+	return false;
 }
 #endif
 

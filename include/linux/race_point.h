@@ -19,9 +19,21 @@
  *	if (race_bypass(name))
  *
  * mm and addr are those of the memory that the caller works on, so that a point
- * which kernel threads pass too can be armed for one mm and one range.  Each use
- * can be taken out without touching the code around it: a point is a statement, a
- * bypass an if with one statement.
+ * which kernel threads pass too can be armed for one mm and one range.  Code that
+ * works on the pages of a file, as reclaim and migration do, has no mm to name:
+ *
+ *	race_hold_file(name, mapping, index);
+ *	race_spin_file(name, mapping, index);
+ *	race_count_file(name, mapping, index);
+ *
+ * A guard can be bypassed for one mm.  race_bypass() takes that for the mm of the
+ * task that asks, so that kernel threads and interrupts find the guard in place;
+ * who works on the memory of others says whose:
+ *
+ *	if (race_bypass_mm(name, mm))
+ *
+ * Each use can be taken out without touching the code around it: a point is a
+ * statement, a bypass an if with one statement.
  *
  * Without CONFIG_RACE_POINTS all of this compiles to nothing.
  */
@@ -30,6 +42,8 @@
 
 #include <linux/types.h>
 
+struct address_space;
+struct cpumask;
 struct mm_struct;
 struct pid;
 struct race_session;
@@ -52,17 +66,23 @@ enum race_kind {
 
 /**
  * struct race_filter - which passes of a point an arming is for
- * @tid: only this task, or NULL
- * @tgid: only tasks of this thread group, or NULL
+ * @tid: only this task, or NULL; no pass by an interrupt
+ * @tgid: only tasks of this thread group, or NULL; no pass by an interrupt
  * @mm: only passes that work on this mm, or NULL
- * @start: with @end: only passes in [start, end)
- * @end: 0 for every address
- * @any: said in place of @tid, @tgid and @mm
+ * @mapping: only passes that work on this file, or NULL.  Compared, never
+ *	followed; the session keeps the file
+ * @cpus: only passes on these CPUs, or NULL.  What it points to stays for ever
+ * @start: with @end: only passes in [start, end).  Those are addresses, or with
+ *	@mapping indexes of pages
+ * @end: 0 for every address and index
+ * @any: said in place of @tid, @tgid, @mm, @mapping and @cpus
  */
 struct race_filter {
 	struct pid *tid;
 	struct pid *tgid;
 	struct mm_struct *mm;
+	struct address_space *mapping;
+	const struct cpumask *cpus;
 	unsigned long start;
 	unsigned long end;
 	bool any;
@@ -87,10 +107,13 @@ struct race_filter {
  * @skip: matching passes still to be let through
  * @times: tasks still to be held
  * @timeout: of a hold, in ms
+ * @until: point whose hits let go who is held, or NULL
+ * @until_hits: how many
  * @waiters: tasks held now
  * @held: their number
- * @released: holds that ended by a release
+ * @released: holds that ended by a release, or by the hits of @until
  * @timeouts: holds that ended by their time-out
+ * @killed: holds that ended because the task was killed
  */
 struct race_point {
 	const char *name;
@@ -110,10 +133,13 @@ struct race_point {
 	unsigned int skip;
 	unsigned int times;
 	unsigned int timeout;
+	struct race_point *until;
+	unsigned int until_hits;
 	struct list_head waiters;
 	unsigned int held;
 	unsigned int released;
 	unsigned int timeouts;
+	unsigned int killed;
 };
 
 /* One type for each kind: the wrong verb for a point does not compile. */
@@ -136,7 +162,14 @@ void __race_spin(struct race_spin *point, struct mm_struct *mm,
 		 unsigned long addr);
 void __race_count(struct race_count *point, struct mm_struct *mm,
 		  unsigned long addr);
+void __race_hold_file(struct race_hold *point, struct address_space *mapping,
+		      unsigned long index);
+void __race_spin_file(struct race_spin *point, struct address_space *mapping,
+		      unsigned long index);
+void __race_count_file(struct race_count *point, struct address_space *mapping,
+		       unsigned long index);
 bool __race_bypass(struct race_guard *guard);
+bool __race_bypass_mm(struct race_guard *guard, struct mm_struct *mm);
 void race_point_register(struct race_point *rp);
 
 /* Every pass, armed or not.  Not where might_sleep() does more than to check. */
@@ -165,9 +198,32 @@ do {									\
 		__race_count(&race_count_##_name, _mm, _addr);		\
 } while (0)
 
+#define race_hold_file(_name, _mapping, _index)				\
+do {									\
+	__race_might_sleep();						\
+	if (static_branch_unlikely(&race_points_key))			\
+		__race_hold_file(&race_hold_##_name, _mapping, _index);	\
+} while (0)
+
+#define race_spin_file(_name, _mapping, _index)				\
+do {									\
+	if (static_branch_unlikely(&race_points_key))			\
+		__race_spin_file(&race_spin_##_name, _mapping, _index);	\
+} while (0)
+
+#define race_count_file(_name, _mapping, _index)			\
+do {									\
+	if (static_branch_unlikely(&race_points_key))			\
+		__race_count_file(&race_count_##_name, _mapping, _index); \
+} while (0)
+
 #define race_bypass(_name)						\
 	(static_branch_unlikely(&race_points_key) &&			\
 	 __race_bypass(&race_guard_##_name))
+
+#define race_bypass_mm(_name, _mm)					\
+	(static_branch_unlikely(&race_points_key) &&			\
+	 __race_bypass_mm(&race_guard_##_name, _mm))
 
 #ifdef CREATE_RACE_POINTS
 #define __RACE_POINT(_type, _kind, _name, _doc)				\
@@ -195,7 +251,11 @@ do {									\
 #define race_hold(_name, _mm, _addr)	do { } while (0)
 #define race_spin(_name, _mm, _addr)	do { } while (0)
 #define race_count(_name, _mm, _addr)	do { } while (0)
+#define race_hold_file(_name, _mapping, _index)		do { } while (0)
+#define race_spin_file(_name, _mapping, _index)		do { } while (0)
+#define race_count_file(_name, _mapping, _index)	do { } while (0)
 #define race_bypass(_name)		false
+#define race_bypass_mm(_name, _mm)	false
 #define __RACE_POINT(_type, _kind, _name, _doc) struct _type
 
 #endif /* CONFIG_RACE_POINTS */

@@ -24,6 +24,8 @@ RACE_HOLD(uffd_unmap_next,
 	  "an unmapping has begun its change for one context, others may follow");
 RACE_HOLD(uffd_unmap_begun,
 	  "an unmapping has begun its change, and not yet unmapped anything");
+RACE_HOLD(uffd_unmap_zapped,
+	  "a range is unmapped, and the TLBs are not yet flushed");
 RACE_HOLD(uffd_release,
 	  "the last close has marked the context, its mappings are registered");
 RACE_HOLD(uffd_fault_released,

@@ -15,11 +15,11 @@ from . import Fatal, raw, text
 from .repo import Commit, File
 
 HINT = re.compile(r"race_|race-point|RACE_POINT")
-POINT = re.compile(r"[ \t]*race_(hold|spin|count)\(")
-BYPASS = re.compile(r"[ \t]*if \(race_bypass\(")
-BYPASS_ALONE = re.compile(r"[ \t]*if \(race_bypass\([A-Za-z0-9_]*\)\)")
+POINT = re.compile(r"[ \t]*race_(hold|spin|count)(_file)?\(")
+BYPASS = re.compile(r"[ \t]*if \(race_bypass(_mm)?\(")
+BYPASS_ALONE = re.compile(r"[ \t]*if \(race_bypass(\([A-Za-z0-9_]*\)|_mm\([A-Za-z0-9_]*, [^()]*\))\)")
 DECLARATION = re.compile(r"[ \t]*#[ \t]*include[ \t]*[<\"][^>\"]*race_point|[ \t]*#[ \t]*define[ \t]+CREATE_RACE_POINTS")
-ANY_USE = re.compile(r"(^|[^A-Za-z0-9_])(race_(hold|spin|count|bypass|point)\(|(CREATE|CONFIG)_RACE_POINTS)")
+ANY_USE = re.compile(r"(^|[^A-Za-z0-9_])(race_(hold|spin|count|bypass|point)(_file|_mm)?\(|(CREATE|CONFIG)_RACE_POINTS)")
 # More lines than that have lost their end.
 LONGEST = 6
 

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -26,6 +27,12 @@
 
 #define POINT	"uffd_fill_page"
 #define GUARD	"map_changing_lock"
+
+/* A removal of memory whose monitor wants to know of it passes all of these. */
+#define REMOVAL	"uffd_remove_begin"
+#define GUARDS	"map_changing_lock", "map_changing_yield"
+/* And not this one. */
+#define UNASKED	"map_changing_gen"
 
 static struct monitored m;
 static struct filler filler;
@@ -48,6 +55,23 @@ static void stop(void)
 static void start_fill(void)
 {
 	filler_copy(&filler, m.uffd, m.area, 0, 1);
+}
+
+/* Another process, in which a removal is told of. */
+static void removable(struct monitored *r)
+{
+	monitored_start(r, 4, UFFD_FEATURE_EVENT_REMOVE);
+}
+
+static void start_removal(struct monitored *r)
+{
+	change_layout(r, &r->actor, 0, UFFD_EVENT_REMOVE);
+}
+
+static void end_removal(struct monitored *r)
+{
+	event_read(r->uffd, UFFD_EVENT_REMOVE, NULL);
+	actor_done(&r->actor, 0);
 }
 
 /* Wait for a number in the list of all points, which no session owns. */
@@ -261,8 +285,345 @@ static void killed_while_held(void)
 	check(race_field(s, POINT, "held") == 0);
 	check(race_field(s, POINT, "timeouts") == 0);
 	check(race_field(s, POINT, "released") == 0);
+	check(race_field(s, POINT, "killed") == 1);
+	check(!race_command(s, "disarm " POINT));
+
+	/* The same while it waits for the hit of a point that nobody passes. */
+	filler_start(&filler, 1, 0);
+	check(!race_command(s, "arm " POINT " tid=%d until=" REMOVAL " timeout=60000",
+			    filler.actor.call[0].tid));
+	check(race_field(s, POINT, "killed") == 0);
+	start_fill();
+	check(!race_command(s, "wait " POINT " held=1"));
+	actor_stop(&filler.actor);
+	check(race_field(s, POINT, "held") == 0);
+	check(race_field(s, POINT, "released") == 0);
+	check(race_field(s, POINT, "timeouts") == 0);
+	check(race_field(s, POINT, "killed") == 1);
 	filler_start(&filler, 1, 0);
 	close(s);
+}
+
+/* The hit of one point lets go who is held at another; the controller only looks. */
+static void until_hit(void)
+{
+	struct monitored r = { };
+	int s = race_session();
+
+	removable(&r);
+	check(refused(s, EINVAL, "arm " REMOVAL " any until=" POINT));
+	check(refused(s, EINVAL, "arm " POINT " any until=" GUARD));
+	check(refused(s, ENOENT, "arm " POINT " any until=no_such_point"));
+	check(refused(s, ERANGE, "arm " POINT " any until=" REMOVAL ":0"));
+	check(!race_command(s, "arm " REMOVAL " mm=%d", r.actor.pid));
+	check(!race_command(s, "arm " POINT " tid=%d until=" REMOVAL ":2 timeout=60000",
+			    filler.actor.call[0].tid));
+	start_fill();
+	check(!race_command(s, "wait " POINT " held=1"));
+	start_removal(&r);
+	end_removal(&r);
+	check(race_field(s, REMOVAL, "hits") == 1);
+	check(actor_blocked(&filler.actor, 0));
+	check(race_field(s, POINT, "held") == 1);
+	start_removal(&r);
+	actor_done(&filler.actor, 0);
+	check(filler.actor.call[0].ret == 0);
+	end_removal(&r);
+	check(race_field(s, POINT, "released") == 1);
+	check(race_field(s, POINT, "timeouts") == 0);
+	monitored_stop(&r);
+	close(s);
+}
+
+static void cpu_scope(void)
+{
+	int s = race_session();
+	pid_t tid = filler.actor.call[0].tid;
+
+	check(refused(s, ERANGE, "arm " POINT " cpu=1000000"));
+	if (race_cpus() < 2) {
+		ksft_print_msg("one processor: no other to tell it from\n");
+		close(s);
+		return;
+	}
+	race_pin(tid, 1);
+	check(!race_command(s, "arm " POINT " tid=%d cpu=%d", tid, race_cpu(0)));
+	start_fill();
+	actor_done(&filler.actor, 0);
+	check(race_field(s, POINT, "hits") == 0);
+	check(!race_command(s, "disarm " POINT));
+
+	check(!race_command(s, "arm " POINT " tid=%d cpu=%d", tid, race_cpu(1)));
+	start_fill();
+	check(!race_command(s, "wait " POINT " held=1"));
+	close(s);
+	actor_done(&filler.actor, 0);
+}
+
+/* What the descriptor stands for: mm/race_point_test.c has the passes. */
+static void file_scope(void)
+{
+	int fd = syscall(SYS_memfd_create, "race-points", 0);
+	int s = race_session(), pipes[2] = { -1, -1 };
+
+	check(fd >= 0 && !ftruncate(fd, page_size()) && !pipe(pipes));
+	check(refused(s, EBADF, "arm " POINT " file=1000000"));
+	check(refused(s, EINVAL, "arm " POINT " file=%d", pipes[0]));
+	check(refused(s, EINVAL, "arm " POINT " file=%d", s));
+	check(refused(s, EINVAL, "arm " POINT " file=%d range=0-4096", fd));
+	check(refused(s, EINVAL, "arm " POINT " any index=0-1"));
+	check(!race_command(s, "arm " POINT " file=%d index=0-1", fd));
+	close(fd);
+	/* A fill says that it works on memory: it is not held. */
+	start_fill();
+	actor_done(&filler.actor, 0);
+	check(race_field(s, POINT, "armed") == 1);
+	check(race_field(s, POINT, "hits") == 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(s);
+}
+
+static void bypass_of_one_mm(void)
+{
+	static const char * const guards[] = { GUARDS };
+	struct monitored r[2] = { };
+	int i, s = race_session();
+
+	removable(&r[0]);
+	removable(&r[1]);
+	check(refused(s, ESRCH, "bypass " GUARD " mm=%d", 0x3fffffff));
+	check(refused(s, EINVAL, "bypass " GUARD " tid=%d", r[0].actor.pid));
+	for (i = 0; i < 2; i++)
+		check(!race_command(s, "bypass %s mm=%d", guards[i],
+				    r[0].actor.pid));
+	start_removal(&r[1]);
+	end_removal(&r[1]);
+	for (i = 0; i < 2; i++)
+		check(race_field(s, guards[i], "hits") == 0);
+	start_removal(&r[0]);
+	end_removal(&r[0]);
+	for (i = 0; i < 2; i++)
+		check(race_field(s, guards[i], "hits") > 0);
+	close(s);
+	monitored_stop(&r[0]);
+	monitored_stop(&r[1]);
+}
+
+static void logs_hits(void)
+{
+	int s = race_session(), other = race_session();
+	struct monitored r = { };
+	struct race_hit hit[4];
+
+	removable(&r);
+	check(race_log_hits(s, hit, 4) == -1);
+	check(refused(s, EPERM, "log end"));
+	check(!race_command(s, "log begin"));
+	check(refused(other, EBUSY, "log begin"));
+	check(race_log_hits(s, hit, 4) == 0);
+	check(!race_command(s, "arm " POINT " mm=%d times=0", m.actor.pid));
+	check(!race_command(s, "arm " REMOVAL " mm=%d", r.actor.pid));
+
+	start_fill();
+	actor_done(&filler.actor, 0);
+	start_removal(&r);
+	end_removal(&r);
+	start_fill();
+	actor_done(&filler.actor, 0);
+	check(race_log_hits(s, hit, 4) == 3);
+	check(!strcmp(hit[0].point, POINT) && !strcmp(hit[1].point, REMOVAL) &&
+	      !strcmp(hit[2].point, POINT));
+	check(hit[0].tid == filler.actor.call[0].tid &&
+	      hit[1].tid == r.actor.call[0].tid &&
+	      hit[2].tid == filler.actor.call[0].tid);
+	check(hit[0].at == (unsigned long)m.area &&
+	      hit[1].at == (unsigned long)r.area &&
+	      hit[2].at == (unsigned long)m.area);
+
+	check(!race_command(s, "log end"));
+	start_fill();
+	actor_done(&filler.actor, 0);
+	check(race_log_hits(s, hit, 4) == 3);
+	check(!race_command(s, "log begin"));
+	check(race_log_hits(s, hit, 4) == 0);
+	close(s);
+	check(!race_command(other, "log begin"));
+	close(other);
+	monitored_stop(&r);
+}
+
+/* A race of its own, in a process of its own; what it prints goes to @text. */
+static int run_race(const char *bypass, void (*race)(void), char *text,
+		    size_t size)
+{
+	int fds[2], status = -1;
+	size_t len = 0;
+	ssize_t got;
+	pid_t pid;
+
+	text[0] = 0;
+	if (pipe(fds))
+		return -1;
+	fflush(stdout);
+	pid = race_fork();
+	if (!pid) {
+		dup2(fds[1], 1);
+		close(fds[0]);
+		close(fds[1]);
+		setenv("RACE_BYPASS", bypass, 1);
+		race_begin("race");
+		race();
+		_exit(race_end(NULL));
+	}
+	close(fds[1]);
+	while (len < size - 1 &&
+	       (got = read(fds[0], text + len, size - 1 - len)) > 0)
+		len += got;
+	text[len] = 0;
+	close(fds[0]);
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void race_of_removal(void)
+{
+	struct monitored r = { };
+
+	removable(&r);
+	race_bypass_only(r.actor.pid);
+	start_removal(&r);
+	end_removal(&r);
+	monitored_stop(&r);
+}
+
+/* Each guard in the environment must have been asked, also the second one. */
+static void several_guards(void)
+{
+	char text[4096];
+
+	check(run_race("map_changing_lock,map_changing_yield", race_of_removal,
+		       text, sizeof(text)) == KSFT_PASS);
+	check(strstr(text, "guard: map_changing_lock hits="));
+	check(strstr(text, "guard: map_changing_yield hits="));
+	check(run_race("map_changing_lock," UNASKED, race_of_removal, text,
+		       sizeof(text)) == KSFT_FAIL);
+	check(strstr(text, "guard: " UNASKED " hits=0\n"));
+	check(strstr(text, "broken: "));
+	check(run_race("map_changing_lock,no_such_guard", race_of_removal, text,
+		       sizeof(text)) == KSFT_FAIL);
+	check(strstr(text, "broken: cannot bypass no_such_guard"));
+	check(run_race("", race_of_removal, text, sizeof(text)) == KSFT_PASS);
+	check(!strstr(text, "guard: "));
+}
+
+/* The first is hit, the others are not; the last of them is as good as any. */
+static void race_of_many_points(void)
+{
+	static const char * const more[] = {
+		POINT, "uffd_fill_unlocked", "uffd_event_waited",
+		"uffd_fork_unlocked", "pgtable_fault_around", "pgtable_map_pages",
+		"pgtable_fault", "pgtable_fault_asked", "pgtable_migration",
+	};
+	struct monitored r = { };
+	size_t i;
+
+	removable(&r);
+	race_arm(REMOVAL, "mm=%d", r.actor.pid);
+	for (i = 0; i < ARRAY_SIZE(more); i++)
+		race_arm(more[i], "tid=1 times=0");
+	start_removal(&r);
+	end_removal(&r);
+	monitored_stop(&r);
+}
+
+static void many_points(void)
+{
+	char text[4096];
+
+	check(run_race("", race_of_many_points, text, sizeof(text)) == KSFT_FAIL);
+	check(strstr(text, "race_point: " REMOVAL " hits=1 timeouts=0\n"));
+	check(strstr(text, "race_point: pgtable_fault_asked hits=0 timeouts=0\n"));
+	check(strstr(text, "race_point: pgtable_migration hits=0 timeouts=0\n"));
+	check(strstr(text, "broken: "));
+}
+
+/* A peer that waits without sleeping. */
+static void peer_runs(void)
+{
+	int s = race_session();
+	pid_t tid = m.actor.call[0].tid;
+
+	if (race_cpus() < 2) {
+		ksft_print_msg("one processor: nobody can spin\n");
+		close(s);
+		return;
+	}
+	race_keep_apart(tid, m.actor.call[1].tid);
+	/* Its first page at a place that needs a page table. */
+	check(!race_command(s, "arm pgtable_install tid=%d timeout=10000", tid));
+	actor_call(&m.actor, 0, SYS_mmap, 1L << 40, page_size(),
+		   PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0);
+	check(!race_command(s, "wait pgtable_install held=1 timeout=%d",
+			    race_time_left()));
+	check(actor_runs(&m.actor, 0));
+	check(race_field(s, "pgtable_install", "held") == 1);
+	check(!race_command(s, "release pgtable_install"));
+	actor_done(&m.actor, 0);
+	check(!actor_runs(&m.actor, 0));
+	check(m.actor.call[0].ret == 1L << 40);
+	check(race_field(s, "pgtable_install", "timeouts") == 0);
+	close(s);
+}
+
+static struct touched {
+	struct toucher writer, reader;
+	uint64_t written, read;		/* the words */
+	int err;
+} *touched;
+
+static void start_touchers(void *arg)
+{
+	(void)arg;
+	touched->err = toucher_start(&touched->writer, &touched->written, true);
+	if (!touched->err)
+		touched->err = toucher_start(&touched->reader, &touched->read,
+					     false);
+}
+
+static bool until_read(uint64_t value)
+{
+	while (toucher_value(&touched->reader) != value)
+		if (!race_look_again())
+			return false;
+	return true;
+}
+
+static void touchers(void)
+{
+	struct actor a;
+	uint64_t n;
+
+	touched = shared_alloc(sizeof(*touched));
+	actor_start(&a, start_touchers, NULL);
+	check(!touched->err);
+	/* Not on one processor with who looks at them. */
+	if (race_cpus() > 1) {
+		race_pin(0, 0);
+		race_pin(toucher_tid(&touched->writer), 1);
+		race_pin(toucher_tid(&touched->reader), 1);
+	}
+	n = toucher_touches(&touched->writer);
+	toucher_wait(&touched->writer, 1);
+	check(toucher_touches(&touched->writer) > n + 1);
+	check(__atomic_load_n(&touched->written, __ATOMIC_ACQUIRE) > n + 1);
+
+	check(until_read(0));
+	__atomic_store_n(&touched->read, 7, __ATOMIC_RELEASE);
+	toucher_wait(&touched->reader, 1);
+	check(toucher_value(&touched->reader) == 7);
+	actor_stop(&a);
 }
 
 /* Open the file as somebody else; the directory, and debugfs itself, are no help. */
@@ -334,6 +695,15 @@ static const struct {
 	{ "killed_owner_with_heir", killed_owner_with_heir },
 	{ "killed_owner_of_held_heir", killed_owner_of_held_heir },
 	{ "killed_while_held", killed_while_held },
+	{ "until_hit", until_hit },
+	{ "cpu_scope", cpu_scope },
+	{ "file_scope", file_scope },
+	{ "bypass_of_one_mm", bypass_of_one_mm },
+	{ "logs_hits", logs_hits },
+	{ "several_guards", several_guards },
+	{ "many_points", many_points },
+	{ "peer_runs", peer_runs },
+	{ "touchers", touchers },
 	{ "root_only", root_only },
 };
 

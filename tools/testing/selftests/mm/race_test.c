@@ -28,13 +28,13 @@
 
 #define RACE_DIR	"/sys/kernel/debug/race_points/"
 #define DEBUGFS		"/sys/kernel/debug/"
-#define POINTS_MAX	8
 
 bool check_ok = true;
 
 static const char *test_name;
-static const char *bypass;
-static const char *points[POINTS_MAX];
+static char **guards;		/* that are bypassed */
+static int nr_guards;
+static const char **points;
 static int nr_points;
 static int session = -1;
 static long long deadline;
@@ -92,7 +92,7 @@ pid_t race_fork(void)
 	return pid;
 }
 
-/* What the points and the guard have seen; false if that proves nothing. */
+/* What the points and the guards have seen; false if that proves nothing. */
 static bool report_points(void)
 {
 	int i, hits, timeouts;
@@ -105,20 +105,45 @@ static bool report_points(void)
 			       hits, timeouts);
 		good = good && hits > 0 && !timeouts;
 	}
-	if (bypass) {
-		hits = race_field(session, bypass, "hits");
-		ksft_print_msg("guard: %s hits=%d\n", bypass, hits);
+	for (i = 0; i < nr_guards; i++) {
+		hits = race_field(session, guards[i], "hits");
+		ksft_print_msg("guard: %s hits=%d\n", guards[i], hits);
 		good = good && hits > 0;
 	}
 	return good;
 }
 
+/* "one" or "one,two": each is switched off, and each must then have been asked. */
+static void bypass_guards(const char *names)
+{
+	char *guard, *save = NULL, *list = strdup(names);
+
+	if (!list)
+		race_broken("strdup: %s", strerror(errno));
+	for (guard = strtok_r(list, ",", &save); guard;
+	     guard = strtok_r(NULL, ",", &save)) {
+		if (session < 0)
+			session = race_session();
+		if (race_command(session, "bypass %s", guard))
+			race_broken("cannot bypass %s: %s", guard,
+				    strerror(errno));
+		guards = realloc(guards, (nr_guards + 1) * sizeof(*guards));
+		if (!guards)
+			race_broken("realloc: %s", strerror(errno));
+		guards[nr_guards++] = guard;
+	}
+}
+
 /**
- * race_begin() - print the header and switch off the guard that is to be bypassed
+ * race_begin() - print the header and switch off the guards that are to be bypassed
  * @name: of the race
+ *
+ * Their names are in the environment, RACE_BYPASS, with commas between them.
  */
 void race_begin(const char *name)
 {
+	const char *bypass;
+
 	test_name = name;
 	race_time_left();
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -126,14 +151,8 @@ void race_begin(const char *name)
 	ksft_set_plan(1);
 
 	bypass = getenv("RACE_BYPASS");
-	if (bypass && !*bypass)
-		bypass = NULL;
-	if (bypass) {
-		session = race_session();
-		if (race_command(session, "bypass %s", bypass))
-			race_broken("cannot bypass %s: %s", bypass,
-				    strerror(errno));
-	}
+	if (bypass)
+		bypass_guards(bypass);
 }
 
 /**
@@ -167,7 +186,7 @@ static void clean_up(void)
 int race_end(const char *signature)
 {
 	if (!report_points())
-		race_broken("a point or the guard was not reached, or timed out");
+		race_broken("a point or a guard was not reached, or timed out");
 	clean_up();
 	if (signature) {
 		ksft_print_msg("signature: %s\n", signature);
@@ -304,22 +323,38 @@ static int parse_field(char *text, const char *point, const char *field)
 	return -1;
 }
 
+/* All that a session prints, in one read: of one moment. */
+static char *session_text(int fd)
+{
+	size_t size = 256 << 10;
+	char *text = malloc(size);
+	ssize_t len;
+
+	if (!text)
+		return NULL;
+	len = pread(fd, text, size - 1, 0);
+	if (len < 0) {
+		free(text);
+		return NULL;
+	}
+	text[len] = 0;
+	return text;
+}
+
 /**
  * race_field() - a number of the session's line for a point
  * @fd: the session
  * @point: point or guard
- * @field: armed, held, hits, released or timeouts
+ * @field: armed, held, hits, released, timeouts or killed
  * Return: the number, -1 if there is none.
  */
 int race_field(int fd, const char *point, const char *field)
 {
-	char text[4096];
-	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+	char *text = session_text(fd);
+	int value = text ? parse_field(text, point, field) : -1;
 
-	if (len < 0)
-		return -1;
-	text[len] = 0;
-	return parse_field(text, point, field);
+	free(text);
+	return value;
 }
 
 /**
@@ -346,18 +381,23 @@ int race_list_field(const char *point, const char *field)
 void race_arm(const char *point, const char *fmt, ...)
 {
 	va_list args;
-	char scope[192];
+	char scope[256];
+	int len;
 
 	va_start(args, fmt);
-	vsnprintf(scope, sizeof(scope), fmt, args);
+	len = vsnprintf(scope, sizeof(scope), fmt, args);
 	va_end(args);
+	if (len < 0 || (size_t)len >= sizeof(scope))
+		race_broken("arm %s %s...: too long", point, scope);
 
 	if (session < 0)
 		session = race_session();
 	if (race_command(session, "arm %s %s", point, scope))
 		race_broken("arm %s %s: %s", point, scope, strerror(errno));
-	if (nr_points < POINTS_MAX)
-		points[nr_points++] = point;
+	points = realloc(points, (nr_points + 1) * sizeof(*points));
+	if (!points)
+		race_broken("realloc: %s", strerror(errno));
+	points[nr_points++] = point;
 }
 
 void race_wait(const char *point, const char *what)
@@ -386,6 +426,79 @@ void race_disarm(const char *point)
 int race_point_field(const char *point, const char *field)
 {
 	return race_field(session, point, field);
+}
+
+/**
+ * race_bypass_only() - the guards of this race are bypassed for one process alone
+ * @pid: the process; whoever shares its mm is meant as well
+ *
+ * Does nothing if none is bypassed. Who asks a guard for another mm, or asks it from a
+ * kernel thread without saying for whom, finds it in place.
+ */
+void race_bypass_only(pid_t pid)
+{
+	int i;
+
+	for (i = 0; i < nr_guards; i++)
+		if (race_command(session, "restore %s", guards[i]) ||
+		    race_command(session, "bypass %s mm=%d", guards[i], pid))
+			race_broken("cannot bypass %s for %d: %s", guards[i], pid,
+				    strerror(errno));
+}
+
+/**
+ * race_log_begin() - from now on, note the hits of all points in their order
+ */
+void race_log_begin(void)
+{
+	if (session < 0)
+		session = race_session();
+	if (race_command(session, "log begin"))
+		race_broken("log begin: %s", strerror(errno));
+}
+
+/**
+ * race_log_hits() - the hits that a session has noted
+ * @fd: the session
+ * @hits: filled in, in their order
+ * @max: so many at most; those that come later are left out
+ * Return: how many there are, which may be more; -1 if there is no log, or if it was
+ * too short for all hits.
+ */
+int race_log_hits(int fd, struct race_hit *hits, size_t max)
+{
+	char *line, *save = NULL, *text = session_text(fd);
+	int count = -1, lost = 0, found = 0;
+	struct race_hit hit;
+
+	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (sscanf(line, "log hits=%d lost=%d", &count, &lost) == 2)
+			continue;
+		if (sscanf(line, "log %*u %47s cpu=%d tid=%d %*[a-z]=%lx",
+			   hit.point, &hit.cpu, &hit.tid, &hit.at) != 4)
+			continue;
+		if ((size_t)found < max)
+			hits[found] = hit;
+		found++;
+	}
+	free(text);
+	return count != found || lost ? -1 : count;
+}
+
+/**
+ * race_log() - the hits since race_log_begin()
+ * @hits: filled in, in their order
+ * @max: so many at most
+ * Return: how many there are, @max at most.
+ */
+int race_log(struct race_hit *hits, size_t max)
+{
+	int count = race_log_hits(session, hits, max);
+
+	if (count < 0)
+		race_broken("the log of the hits is incomplete");
+	return (size_t)count < max ? count : (int)max;
 }
 
 /* Actors */
@@ -668,6 +781,103 @@ enum actor_rest actor_rests(struct actor *a, int thread)
 		    a->call[thread].nr);
 }
 
+/* The processor time that a process has used, up to this moment. */
+static long long process_time_ns(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &ts))
+		race_broken("no clock of process %d", pid);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/**
+ * actor_runs() - wait until a call runs, on and on, or returns
+ * @a: the actor; its other threads sleep
+ * @thread: which thread
+ *
+ * For who waits without sleeping: for a spinlock, say, or at a spin point. State R is
+ * also that of who waits for a processor, so two looks must find the call unfinished
+ * and its process to have used one in between. Whether it waits, and for what, is for
+ * the caller to find out: by a point right before, say, that it has passed.
+ *
+ * Return: true if it runs, false if it is done.
+ */
+bool actor_runs(struct actor *a, int thread)
+{
+	struct call *c = &a->call[thread];
+	long long before = -1, now;
+
+	do {
+		if (actor_is_done(a, thread))
+			return false;
+		now = process_time_ns(a->pid);
+		if (__atomic_load_n(&c->state, __ATOMIC_ACQUIRE) != CALL_RUNNING ||
+		    actor_state(a, thread) != 'R')
+			before = -1;
+		else if (before >= 0 && now > before)
+			return true;
+		else if (before < 0)
+			before = now;
+	} while (race_look_again());
+	race_broken("system call %ld of an actor neither runs nor returns", c->nr);
+}
+
+/* Processors */
+
+/* Those that this process had before it was bound to one of them. */
+static const cpu_set_t *all_cpus(void)
+{
+	static cpu_set_t all;
+
+	if (!CPU_COUNT(&all) && sched_getaffinity(0, sizeof(all), &all))
+		race_broken("sched_getaffinity: %s", strerror(errno));
+	return &all;
+}
+
+/**
+ * race_cpus() - how many processors does this process have?
+ */
+int race_cpus(void)
+{
+	return CPU_COUNT(all_cpus());
+}
+
+/**
+ * race_cpu() - the kernel's number of one of them, for cpu= of a point
+ * @nth: from 0
+ *
+ * Skips the test if there are not so many.
+ */
+int race_cpu(int nth)
+{
+	int cpu, left = nth;
+
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, all_cpus()) && !left--)
+			return cpu;
+	race_skip("needs %d processors", nth + 1);
+}
+
+/**
+ * race_pin() - bind a thread to a processor
+ * @tid: the thread; 0 for this one, and for what it starts later
+ * @nth: processor, from 0. The first is for who controls: on some machines it keeps
+ *	the time of all, which a spinner with interrupts off would stop.
+ *
+ * Skips the test if there are not so many.
+ */
+void race_pin(pid_t tid, int nth)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(race_cpu(nth), &one);
+	if (sched_setaffinity(tid, sizeof(one), &one))
+		race_broken("sched_setaffinity: %s", strerror(errno));
+}
+
 /**
  * race_keep_apart() - give a thread that spins a processor of its own
  * @spinner: in the kernel or in user mode; nobody else of the test waits there to run
@@ -677,21 +887,101 @@ enum actor_rest actor_rests(struct actor *a, int thread)
  */
 void race_keep_apart(pid_t spinner, pid_t other)
 {
-	cpu_set_t all, one;
-	int cpu, found = 0;
+	race_pin(0, 0);
+	race_pin(other, 0);
+	race_pin(spinner, 1);
+}
 
-	if (sched_getaffinity(0, sizeof(all), &all))
-		race_broken("sched_getaffinity: %s", strerror(errno));
-	for (cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
-		if (!CPU_ISSET(cpu, &all))
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		if (found++ ? sched_setaffinity(spinner, sizeof(one), &one) :
-		    sched_setaffinity(0, sizeof(one), &one) ||
-		    sched_setaffinity(other, sizeof(one), &one))
-			race_broken("sched_setaffinity: %s", strerror(errno));
+/* Touchers */
+
+static void *touch(void *arg)
+{
+	struct toucher *t = arg;
+	uint64_t n = 0;
+
+	__atomic_store_n(&t->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
+	for (;;) {
+		n++;
+		if (t->writes)
+			__atomic_store_n(t->word, n, __ATOMIC_RELEASE);
+		else
+			__atomic_store_n(&t->value,
+					 __atomic_load_n(t->word, __ATOMIC_ACQUIRE),
+					 __ATOMIC_RELEASE);
+		__atomic_store_n(&t->touches, n, __ATOMIC_RELEASE);
 	}
+	return NULL;
+}
+
+/**
+ * toucher_start() - let a thread touch a word for ever
+ * @t: in memory that is shared with the controller
+ * @word: of this process, 8 bytes aligned
+ * @writes: it writes 1, 2 and so on; else it reads
+ *
+ * To be called in an actor, from the init function. The thread never enters the kernel
+ * by itself, but for a fault of @word: its processor keeps what its TLB has until it is
+ * told otherwise. For that it needs a processor of its own: see race_pin().
+ *
+ * Return: 0 or an errno.
+ */
+int toucher_start(struct toucher *t, uint64_t *word, bool writes)
+{
+	pthread_t thread;
+
+	t->word = word;
+	t->writes = writes;
+	return pthread_create(&thread, NULL, touch, t);
+}
+
+/**
+ * toucher_tid() - wait until a toucher exists
+ * @t: the toucher
+ * Return: its thread.
+ */
+pid_t toucher_tid(const struct toucher *t)
+{
+	pid_t tid;
+
+	while (!(tid = __atomic_load_n(&t->tid, __ATOMIC_ACQUIRE)))
+		if (!race_look_again())
+			race_broken("a toucher did not come up");
+	return tid;
+}
+
+/**
+ * toucher_touches() - how often has it touched its word?
+ * @t: the toucher
+ *
+ * A writer has written this number, and may have written the next.
+ */
+uint64_t toucher_touches(const struct toucher *t)
+{
+	return __atomic_load_n(&t->touches, __ATOMIC_ACQUIRE);
+}
+
+/**
+ * toucher_value() - what has it read last?
+ * @t: the toucher
+ */
+uint64_t toucher_value(const struct toucher *t)
+{
+	return __atomic_load_n(&t->value, __ATOMIC_ACQUIRE);
+}
+
+/**
+ * toucher_wait() - wait until it has touched its word again
+ * @t: the toucher
+ * @more: so many touches that began after this call, 1 at least
+ */
+void toucher_wait(const struct toucher *t, uint64_t more)
+{
+	/* One may be under way. */
+	uint64_t end = toucher_touches(t) + 1 + more;
+
+	while (toucher_touches(t) < end)
+		if (!race_look_again())
+			race_broken("a toucher does not go on");
 }
 
 /* Memory */

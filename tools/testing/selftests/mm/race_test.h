@@ -73,12 +73,25 @@ void race_wait(const char *point, const char *what);
 void race_release(const char *point);
 void race_disarm(const char *point);
 int race_point_field(const char *point, const char *field);
+void race_bypass_only(pid_t pid);
+
+/* One line of the log: @at is an address, or the index of a page in a file. */
+struct race_hit {
+	char point[48];
+	int cpu;
+	pid_t tid;		/* 0: an interrupt */
+	unsigned long at;
+};
+
+void race_log_begin(void);
+int race_log(struct race_hit *hits, size_t max);
 
 /* The session file by itself, for the tests of the race points. */
 int race_session(void);
 int race_command(int session, const char *fmt, ...) __printf(2, 3);
 int race_field(int session, const char *point, const char *field);
 int race_list_field(const char *point, const char *field);
+int race_log_hits(int session, struct race_hit *hits, size_t max);
 
 /*
  * One system call of an actor's thread.  Lives in memory that the controller
@@ -113,6 +126,27 @@ bool actor_sleeps(struct actor *a, int thread);
 enum actor_rest { ACTOR_DONE, ACTOR_BLOCKED, ACTOR_GONE };
 
 enum actor_rest actor_rests(struct actor *a, int thread);
+bool actor_runs(struct actor *a, int thread);
+
+/* Processors, counted from 0 among those that the test has. */
+int race_cpus(void);
+int race_cpu(int nth);
+void race_pin(pid_t tid, int nth);
+
+/* A thread of an actor that touches a word in user mode, for ever. */
+struct toucher {
+	uint64_t *word;
+	bool writes;
+	pid_t tid;
+	uint64_t touches;
+	uint64_t value;		/* what it has read last */
+};
+
+int toucher_start(struct toucher *t, uint64_t *word, bool writes);
+pid_t toucher_tid(const struct toucher *t);
+uint64_t toucher_touches(const struct toucher *t);
+uint64_t toucher_value(const struct toucher *t);
+void toucher_wait(const struct toucher *t, uint64_t more);
 
 /* The memory of another process. */
 size_t page_size(void);

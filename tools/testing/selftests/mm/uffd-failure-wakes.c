@@ -21,18 +21,14 @@
  *				munmap
  *				  begins the change of
  *				  one context, held
- *							UFFDIO_COPY:
- *							  base: EAGAIN
- *							  series: waits
+ *							UFFDIO_COPY: EAGAIN
  *				  released
  *				  no memory for the other
  *							base: reads UNMAP, of a
  *							  range that is there
- *							series: 0
+ *							series: the fault
  *
- * 5.10 is right in that by an event that is wrong, the series because no fill
- * is refused for a change which may still fail.  With neither, it needs the
- * fault.
+ * 5.10 is right in that by an event that is wrong.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -168,10 +164,7 @@ static void failing_munmap(struct refused_fill *o)
 
 	begin_munmap(fail_nth);
 	filler_copy(&filler, m.uffd, page(1), 0, 1);
-	/*
-	 * It waits for mmap_lock, which munmap() holds, or does not come so
-	 * far.
-	 */
+	/* Without a look at mmap_changing it would wait for mmap_lock. */
 	o->refused = !actor_blocked(&filler.actor, 0);
 	race_release("uffd_unmap_next");
 	rest = actor_rests(&m.actor, 0);

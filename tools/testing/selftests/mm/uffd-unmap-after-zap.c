@@ -10,6 +10,9 @@
  *					writes
  *	  released
  *	  unmaps the range
+ *	  held before the flush
+ *							reads UNMAP, if it can
+ *	  released
  *	  UNMAP is queued
  *							reads UNMAP
  *					writes: EFAULT
@@ -72,7 +75,7 @@ int main(int argc, char **argv)
 	struct unmapped o = { };
 	struct uffd_msg msg;
 	char name[64], *page;
-	bool early;
+	bool early, unflushed = false;
 	int err;
 
 	snprintf(name, sizeof(name), "uffd-unmap-after-zap%s",
@@ -90,6 +93,8 @@ int main(int argc, char **argv)
 	fill_and_write(page);
 	race_arm("uffd_unmap_begun", "tid=%d timeout=" RACE_HOLD_MS,
 		 m.actor.call[0].tid);
+	race_arm("uffd_unmap_zapped", "tid=%d timeout=" RACE_HOLD_MS,
+		 m.actor.call[0].tid);
 
 	if (strcmp(variant, "mmap"))
 		change_layout(&m, &m.actor, 0, UFFD_EVENT_UNMAP);
@@ -100,8 +105,12 @@ int main(int argc, char **argv)
 	race_wait("uffd_unmap_begun", "held=1");
 	/* From here on nothing may be asked that takes this mmap_lock. */
 	early = event_readable(m.uffd, 0);
-	if (!early)
+	if (!early) {
 		race_release("uffd_unmap_begun");
+		race_wait("uffd_unmap_zapped", "held=1");
+		unflushed = event_readable(m.uffd, 0);
+		race_release("uffd_unmap_zapped");
+	}
 	event_read(m.uffd, UFFD_EVENT_UNMAP, &msg);
 	if (msg.arg.remove.start != (uintptr_t)page ||
 	    msg.arg.remove.end != (uintptr_t)page + page_size())
@@ -113,11 +122,15 @@ int main(int argc, char **argv)
 	o.written = view()[0] != FILLED;
 	ksft_print_msg("UNMAP was read %s the unmapping; write: %s\n",
 		       early ? "before" : "after", err ? strerror(err) : "done");
-	if (early)
+	if (early) {
 		race_release("uffd_unmap_begun");
+		race_wait("uffd_unmap_zapped", "held=1");
+		race_release("uffd_unmap_zapped");
+	}
 	actor_done(&m.actor, 0);
 	if (m.actor.call[0].ret == -1)
 		race_broken("%s: %s", variant, strerror(m.actor.call[0].err));
 	monitored_stop(&m);
-	return race_end(unmapped_damage(&o));
+	/* A TLB may lead to the pages that the monitor gives away. */
+	return race_end(unflushed ? "unmap-read-before-flush" : unmapped_damage(&o));
 }
