@@ -146,7 +146,7 @@ static bool map_changing_extend(struct map_changing_event *left,
  * A monitor that reads one of two neighbours has read the other one right before or
  * after it, so one event with both ranges says the same.
  */
-static bool map_changing_merge(const struct map_changing_event *event)
+static bool map_changing_merge(struct map_changing_event *event)
 {
 	struct list_head *events = &event->ctx->events;
 

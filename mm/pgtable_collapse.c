@@ -109,6 +109,13 @@ void collapse_charge_settled(void)
 	wake_up_var(&charged);
 }
 
+/* Is the collapse of @mapping still at it that was when @seen was read? */
+static bool charged_since(const struct address_space *mapping, unsigned long seen)
+{
+	/* Pairs with collapse_charge_settled(): the room is seen after. */
+	return smp_load_acquire(&charged) == mapping && READ_ONCE(settled) == seen;
+}
+
 /**
  * collapse_wait_for_room() - tmpfs seems to be full: is that a collapse?
  * @mapping: of the file that has no room for one more page
@@ -134,11 +141,9 @@ bool collapse_wait_for_room(struct address_space *mapping)
 	/* Pairs with collapse_charge_hole(): the charge was seen before. */
 	smp_rmb();
 	seen = READ_ONCE(settled);
-	/* Pairs with collapse_charge_settled(): the room is seen after. */
-	if (smp_load_acquire(&charged) != mapping)
+	if (!charged_since(mapping, seen))
 		return false;
-	wait_var_event(&charged, smp_load_acquire(&charged) != mapping ||
-				 READ_ONCE(settled) != seen);
+	wait_var_event(&charged, !charged_since(mapping, seen));
 	return true;
 }
 

@@ -14,7 +14,7 @@
 
 /* Not the first range, so that the tree has a level above the one of its nodes. */
 #define START		(3 * HPAGE_PMD_NR)
-#define NODES		(HPAGE_PMD_NR / XA_CHUNK_SIZE)
+#define NODES		((int)(HPAGE_PMD_NR / XA_CHUNK_SIZE))
 
 struct fixture {
 	struct address_space mapping;

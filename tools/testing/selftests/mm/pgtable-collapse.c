@@ -53,7 +53,7 @@ struct count {
 	long huge;		/* of the machine, in huge pages */
 };
 
-static long vmstat(const char *key)
+static long counter_of(const char *key)
 {
 	FILE *f = fopen("/proc/vmstat", "re");
 	char name[64];
@@ -83,8 +83,8 @@ static struct count count(void)
 		race_broken("stat: %s", strerror(errno));
 	c.blocks = st.st_blocks / (page_size() / 512);
 	c.free = fs.f_bfree;
-	c.shmem = vmstat("nr_shmem");
-	c.huge = vmstat("nr_shmem_hugepages");
+	c.shmem = counter_of("nr_shmem");
+	c.huge = counter_of("nr_shmem_hugepages");
 	return c;
 }
 
@@ -96,8 +96,9 @@ static bool counts(const char *what, struct count was, long charged, long pages,
 		    is.shmem == was.shmem + pages && is.huge == was.huge + huge;
 
 	if (!good)
-		ksft_print_msg("%s: blocks %+ld free %+ld shmem %+ld huge %+ld, not %+ld %+ld %+ld %+ld\n",
-			       what, is.blocks - was.blocks, is.free - was.free,
+		ksft_print_msg("%s: blocks %+ld free %+ld shmem %+ld huge %+ld, "
+			       "not %+ld %+ld %+ld %+ld\n", what,
+			       is.blocks - was.blocks, is.free - was.free,
 			       is.shmem - was.shmem, is.huge - was.huge,
 			       charged, -charged, pages, huge);
 	return good;

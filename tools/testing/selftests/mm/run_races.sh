@@ -19,12 +19,7 @@ out=$(mktemp) || exit 1
 yield=/proc/sys/vm/userfaultfd_yield
 was=
 [ ! -f $yield ] || read -r was < $yield
-put_back()
-{
-	rm -f "$out"
-	[ -z "$was" ] || echo "$was" > $yield
-}
-trap put_back EXIT
+trap 'rm -f "$out"; [ -z "$was" ] || echo "$was" > "$yield"' EXIT
 trap 'exit 1' HUP INT TERM
 [ -z "$was" ] || echo 1 > $yield
 

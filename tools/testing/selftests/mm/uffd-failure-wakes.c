@@ -56,7 +56,7 @@ static char *page(int i)
 }
 
 /* A thread waits for page 1, and the monitor knows. */
-static void fault(int thread)
+static void fault_on(int thread)
 {
 	struct uffd_msg msg;
 
@@ -87,7 +87,7 @@ static void look(struct refused_fill *o)
 static void killed_fork(struct refused_fill *o, const char *src)
 {
 	monitored_start_twin(&m, PAGES, UFFD_FEATURE_EVENT_FORK);
-	fault(0);
+	fault_on(0);
 	change_layout(&m, &m.twin, 0, UFFD_EVENT_FORK);
 	if (!actor_blocked(&m.twin, 0) || !event_readable(m.uffd, 0))
 		race_broken("fork does not wait for its monitor");
@@ -160,7 +160,7 @@ static void failing_munmap(struct refused_fill *o)
 	fail_nth = fail_nth_open(m.actor.pid, m.actor.call[0].tid);
 	race_arm("uffd_unmap_next", "tid=%d timeout=" RACE_HOLD_MS,
 		 m.actor.call[0].tid);
-	fault(1);
+	fault_on(1);
 
 	begin_munmap(fail_nth);
 	filler_copy(&filler, m.uffd, page(1), 0, 1);
