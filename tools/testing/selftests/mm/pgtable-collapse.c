@@ -95,12 +95,13 @@ static bool counts(const char *what, struct count was, long charged, long pages,
 	bool good = is.blocks == was.blocks + charged && is.free == was.free - charged &&
 		    is.shmem == was.shmem + pages && is.huge == was.huge + huge;
 
-	if (!good)
-		ksft_print_msg("%s: blocks %+ld free %+ld shmem %+ld huge %+ld, "
-			       "not %+ld %+ld %+ld %+ld\n", what,
+	if (!good) {
+		ksft_print_msg("%s: blocks %+ld free %+ld shmem %+ld huge %+ld\n", what,
 			       is.blocks - was.blocks, is.free - was.free,
-			       is.shmem - was.shmem, is.huge - was.huge,
-			       charged, -charged, pages, huge);
+			       is.shmem - was.shmem, is.huge - was.huge);
+		ksft_print_msg("not %+ld %+ld %+ld %+ld\n", charged, -charged, pages,
+			       huge);
+	}
 	return good;
 }
 
