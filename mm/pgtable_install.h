@@ -25,7 +25,7 @@
  */
 static inline int pmd_table_check(pmd_t pmd)
 {
-	if (likely(pmd_present(pmd) && !pmd_trans_huge(pmd) && !pmd_devmap(pmd)))
+	if (likely(pmd_present(pmd) && !pmd_leaf(pmd)))
 		return unlikely(pmd_bad(pmd)) ? -EFAULT : 0;
 	if (pmd_none(pmd))
 		return -ENOMEM;
