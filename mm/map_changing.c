@@ -352,35 +352,35 @@ bool __map_changing_fill_contended(const struct map_changing_fill *fill,
 				  UFFD_FEATURE_EVENT_REMAP;
 	struct userfaultfd_ctx *ctx = fill->ctx;
 
-	if (vma->vm_userfaultfd_ctx.ctx != ctx || (ctx->features & seen) != seen)
+	if (vma->vm_userfaultfd_ctx.ctx != ctx ||
+	    (READ_ONCE(ctx->features) & seen) != seen)
 		return false;
 	/* As in the other mode. */
 	if (race_bypass(map_changing_break))
 		return false;
 
-	return mmap_lock_is_contended(ctx->mm) ||
+	return vma_lock_is_contended(vma) ||
 	       rwsem_is_contended(&ctx->map_changing_lock);
 }
 
 /**
- * map_changing_fill_pause() - no more pages for now
+ * map_changing_fill_note() - remember what is filled, before the locks are dropped
  * @fill: a fill for which map_changing_fill_begin() returned 0
  * @vma: the mapping that is filled
  *
- * Before a fill drops mmap_lock in order to fault in its source or to let others in.
- * In place of map_changing_fill_end(): map_changing_fill_begin() has to be asked again,
- * and then map_changing_fill_vma().
+ * Followed by map_changing_fill_end(), by a fill that drops the lock of its mapping in
+ * order to fault in its source or to let others in.  map_changing_fill_begin() has to
+ * be asked again, and then map_changing_fill_vma().
  *
- * Context: process context.  The mmap_lock of @vma is held.
+ * Context: the locks of the fill are held.
  */
-void map_changing_fill_pause(struct map_changing_fill *fill,
-			     const struct vm_area_struct *vma)
+void map_changing_fill_note(struct map_changing_fill *fill,
+			    const struct vm_area_struct *vma)
 {
 	fill->paused = true;
 	fill->vma_ctx = vma->vm_userfaultfd_ctx.ctx;
 	fill->vm_ops = vma->vm_ops;
 	fill->vm_flags = vma->vm_flags;
-	map_changing_fill_end(fill);
 }
 
 /**

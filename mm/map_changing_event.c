@@ -52,6 +52,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
+#include <linux/uio.h>
 #include <linux/userfaultfd_k.h>
 #include <linux/wait.h>
 
@@ -297,21 +298,36 @@ static int map_changing_no_file(struct map_changing_event *event,
 	return file->err;
 }
 
+/* All of it, or nothing.  Does not fault. */
+static int map_changing_copy(const struct uffd_msg *msg, struct iov_iter *to)
+{
+	size_t copied;
+
+	pagefault_disable();
+	copied = copy_to_iter(msg, sizeof(*msg), to);
+	pagefault_enable();
+	if (copied == sizeof(*msg))
+		return 0;
+	iov_iter_revert(to, copied);
+	return -EFAULT;
+}
+
 /**
  * map_changing_read() - deliver the oldest event
  * @ctx: the userfaultfd context
- * @buf: where the reader wants it
+ * @to: where the reader wants it; goes on by a struct uffd_msg for each one that it
+ *	gets
  * @file: for an event that brings a file
  *
  * An event counts as read when it is in the reader's memory.  Until then it keeps its
  * place.
  *
  * Context: interrupts are off, fd_wqh.lock may be held.  Does not fault.
- * Return: 0; -EAGAIN: there is no event; -EFAULT: @buf is not there, at least not
- * now; -ENFILE: the event brings a file: make one, or say in @file why not, and ask
- * again; or file->err.
+ * Return: 0; -EAGAIN: there is no event; -EFAULT: the memory is not there, at least
+ * not now; -ENFILE: the event brings a file: make one, or say in @file why not, and
+ * ask again; or file->err.
  */
-int map_changing_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *buf,
+int map_changing_read(struct userfaultfd_ctx *ctx, struct iov_iter *to,
 		      struct map_changing_file *file)
 {
 	struct map_changing_event *event;
@@ -333,7 +349,7 @@ int map_changing_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *buf,
 	msg = event->msg;
 	if (event->child)
 		msg.arg.fork.ufd = file->fd;
-	err = copy_to_user_nofault(buf, &msg, sizeof(msg));
+	err = map_changing_copy(&msg, to);
 	has_it = !err;
 	/* As if copying could not fail. */
 	if (race_bypass(uffd_read_copied))

@@ -12,9 +12,11 @@
 #include <linux/map_changing.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/uio.h>
 #include <linux/userfaultfd_k.h>
 #include <linux/wait.h>
 
@@ -31,7 +33,7 @@ static struct userfaultfd_ctx *new_ctx(struct kunit *test)
 	init_waitqueue_head(&ctx->fd_wqh);
 	ctx->mm = kunit_kzalloc(test, sizeof(*ctx->mm), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->mm);
-	mmap_init_lock(ctx->mm);
+	init_rwsem(&ctx->mm->mmap_lock);
 	/* Somebody lives there. */
 	atomic_set(&ctx->mm->mm_users, 1);
 	ctx->features = UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP;
@@ -69,6 +71,14 @@ static int try_fill(struct userfaultfd_ctx *ctx)
 	if (!err)
 		map_changing_fill_end(&fill);
 	return err;
+}
+
+/* It drops its locks, and will want to go on. */
+static void pause_fill(struct map_changing_fill *fill,
+		       const struct vm_area_struct *vma)
+{
+	map_changing_fill_note(fill, vma);
+	map_changing_fill_end(fill);
 }
 
 static int changes(struct userfaultfd_ctx *ctx)
@@ -127,7 +137,7 @@ static int gap(struct map_changing_fill *fill,
 	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill->ctx };
 	int err;
 
-	map_changing_fill_pause(fill, &vma);
+	pause_fill(fill, &vma);
 	between(fill->ctx);
 	err = map_changing_fill_begin(fill);
 	if (!err)
@@ -204,34 +214,41 @@ static void map_changing_validates_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gap(&fill, whole_removal), -EAGAIN);
 }
 
+/* May a fill that was in a mapping without flags go on in this one? */
+static int goes_on(const struct map_changing_fill *fill, unsigned long flags,
+		   const struct vm_operations_struct *ops,
+		   struct userfaultfd_ctx *ctx)
+{
+	const struct vm_area_struct vma = {
+		.vm_flags = flags,
+		.vm_ops = ops,
+		.vm_userfaultfd_ctx.ctx = ctx,
+	};
+
+	return map_changing_fill_vma(fill, &vma);
+}
+
 static void map_changing_knows_mapping(struct kunit *test)
 {
 	static const struct vm_operations_struct ops, other_ops;
-	struct map_changing_fill fill = new_fill(new_ctx(test));
-	struct vm_area_struct vma = {
+	struct userfaultfd_ctx *ctx = new_ctx(test);
+	struct map_changing_fill fill = new_fill(ctx);
+	const struct vm_area_struct vma = {
 		.vm_ops = &ops,
-		.vm_userfaultfd_ctx.ctx = fill.ctx,
+		.vm_userfaultfd_ctx.ctx = ctx,
 	};
 
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
-	map_changing_fill_pause(&fill, &vma);
-	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&fill.ctx->map_changing_lock));
+	pause_fill(&fill, &vma);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&ctx->map_changing_lock));
 	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
-	vma.vm_flags |= VM_LOCKED;
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
-	vma.vm_flags |= VM_HUGETLB;
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), -EAGAIN);
-	vma.vm_flags = VM_SHARED;
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), -EAGAIN);
-	vma.vm_flags = 0;
-	vma.vm_ops = &other_ops;
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), -EAGAIN);
-	vma.vm_ops = &ops;
-	vma.vm_userfaultfd_ctx.ctx = new_ctx(test);
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), -EAGAIN);
-	vma.vm_userfaultfd_ctx.ctx = fill.ctx;
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
+	KUNIT_EXPECT_EQ(test, goes_on(&fill, 0, &ops, ctx), 0);
+	KUNIT_EXPECT_EQ(test, goes_on(&fill, VM_LOCKED, &ops, ctx), 0);
+	KUNIT_EXPECT_EQ(test, goes_on(&fill, VM_HUGETLB, &ops, ctx), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, goes_on(&fill, VM_SHARED, &ops, ctx), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, goes_on(&fill, 0, &other_ops, ctx), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, goes_on(&fill, 0, &ops, new_ctx(test)), -EAGAIN);
 }
 
 /* What a second task does. */
@@ -478,13 +495,16 @@ static void map_changing_killed_waiter(struct kunit *test)
 static void map_changing_contended(struct kunit *test)
 {
 	struct map_changing_fill fill = new_fill(new_yielding_ctx(test));
-	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill.ctx };
+	struct vm_area_struct vma = {
+		.vm_mm = fill.ctx->mm,
+		.vm_userfaultfd_ctx.ctx = fill.ctx,
+	};
 	struct userfaultfd_ctx *ctx = fill.ctx, *other = new_ctx(test);
 	struct second c;
 
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
-	map_changing_fill_pause(&fill, &vma);
+	pause_fill(&fill, &vma);
 	change_blocked(test, &c, &fill, REMOVAL);
 	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill, &vma));
 	ctx->features = UFFD_FEATURE_EVENT_UNMAP;
@@ -495,7 +515,7 @@ static void map_changing_contended(struct kunit *test)
 	vma.vm_userfaultfd_ctx.ctx = ctx;
 	fill.yield = false;
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
-	map_changing_fill_pause(&fill, &vma);
+	pause_fill(&fill, &vma);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	/* And then it must not go on. */
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), -EAGAIN);
@@ -506,7 +526,10 @@ static void map_changing_contended(struct kunit *test)
 static void map_changing_mmap_contended(struct kunit *test)
 {
 	struct map_changing_fill fill = new_fill(new_yielding_ctx(test));
-	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill.ctx };
+	struct vm_area_struct vma = {
+		.vm_mm = fill.ctx->mm,
+		.vm_userfaultfd_ctx.ctx = fill.ctx,
+	};
 	unsigned long end = jiffies + DEADLINE;
 	struct second c;
 
@@ -519,7 +542,7 @@ static void map_changing_mmap_contended(struct kunit *test)
 	       time_before(jiffies, end))
 		schedule_timeout_uninterruptible(1);
 	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill, &vma));
-	map_changing_fill_pause(&fill, &vma);
+	pause_fill(&fill, &vma);
 	mmap_read_unlock(fill.ctx->mm);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));
 	/* Nothing of ours has changed: it goes on. */
@@ -620,12 +643,30 @@ static void map_changing_early_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, map_changing_wait(&event));
 }
 
-/* What cannot be delivered keeps its place.  There is no user memory here. */
+/* As read() asks, with room for so many bytes of a message. */
+static int read_into(struct userfaultfd_ctx *ctx, struct uffd_msg *msg, size_t room,
+		     struct map_changing_file *file)
+{
+	struct kvec vec = { .iov_base = msg, .iov_len = room };
+	struct iov_iter to;
+	int err;
+
+	iov_iter_kvec(&to, READ, &vec, 1, room);
+	local_irq_disable();
+	err = map_changing_read(ctx, &to, file);
+	local_irq_enable();
+	if (iov_iter_count(&to) != room - (err ? 0 : sizeof(*msg)))
+		return -EIO;
+	return err;
+}
+
+/* What cannot be delivered keeps its place, and so does the reader's. */
 static void map_changing_undelivered(struct kunit *test)
 {
 	struct userfaultfd_ctx *ctx = new_ctx(test);
 	struct map_changing_event unmap, fork;
 	struct map_changing_file file = { };
+	struct uffd_msg msg;
 	int i;
 
 	event_init(&fork, ctx, UFFD_EVENT_FORK);
@@ -633,30 +674,24 @@ static void map_changing_undelivered(struct kunit *test)
 	map_changing_post(&fork);
 	event_init(&unmap, ctx, UFFD_EVENT_UNMAP);
 	map_changing_post(&unmap);
-	for (i = 0; i < 2; i++) {
-		local_irq_disable();
-		KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file),
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, read_into(ctx, &msg, sizeof(msg), &file),
 				-ENFILE);
-		local_irq_enable();
-	}
 	file.err = -EMFILE;
-	for (i = 0; i < 2; i++) {
-		local_irq_disable();
-		KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file),
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, read_into(ctx, &msg, sizeof(msg), &file),
 				-EMFILE);
-		local_irq_enable();
-	}
 	KUNIT_EXPECT_FALSE(test, file.attached);
 	KUNIT_EXPECT_EQ(test, changes(ctx), 2);
 	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_FORK);
-	local_irq_disable();
-	KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file), -EFAULT);
-	local_irq_enable();
+	KUNIT_EXPECT_EQ(test, read_into(ctx, &msg, sizeof(msg) - 1, &file),
+			-EFAULT);
 	KUNIT_EXPECT_EQ(test, changes(ctx), 1);
-	KUNIT_EXPECT_EQ(test, read_event(ctx), UFFD_EVENT_UNMAP);
-	local_irq_disable();
-	KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file), -EAGAIN);
-	local_irq_enable();
+	memset(&msg, 0, sizeof(msg));
+	KUNIT_EXPECT_EQ(test, read_into(ctx, &msg, sizeof(msg), &file), 0);
+	KUNIT_EXPECT_EQ(test, msg.event, UFFD_EVENT_UNMAP);
+	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
+	KUNIT_EXPECT_EQ(test, read_into(ctx, &msg, sizeof(msg), &file), -EAGAIN);
 	KUNIT_EXPECT_TRUE(test, map_changing_wait(&fork));
 	KUNIT_EXPECT_TRUE(test, map_changing_wait(&unmap));
 }
@@ -915,6 +950,7 @@ static void map_changing_dead_mm(struct kunit *test)
 {
 	struct userfaultfd_ctx *ctx = new_ctx(test);
 	struct map_changing_file file = { };
+	struct uffd_msg msg;
 
 	change_and_die(test, ctx, UFFD_EVENT_UNMAP, 0, 1);
 	change_and_die(test, ctx, UFFD_EVENT_REMAP, 0, 1);
@@ -923,9 +959,7 @@ static void map_changing_dead_mm(struct kunit *test)
 	atomic_set(&ctx->mm->mm_users, 0);
 	KUNIT_EXPECT_FALSE(test, map_changing_readable(ctx));
 	KUNIT_EXPECT_FALSE(test, map_changing_refuses(ctx));
-	local_irq_disable();
-	KUNIT_EXPECT_EQ(test, map_changing_read(ctx, NULL, &file), -EAGAIN);
-	local_irq_enable();
+	KUNIT_EXPECT_EQ(test, read_into(ctx, &msg, sizeof(msg), &file), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
 	KUNIT_EXPECT_EQ(test, ctx->events_left, 0U);
 	KUNIT_EXPECT_EQ(test, ctx->events_lost, 0UL);

@@ -12,11 +12,12 @@
  *	page table ------> none, huge		khugepaged, munmap(), mremap()
  *
  * The last line alone needs mmap_lock for writing (munmap() goes on with it for reading
- * when no mapping is left that would lead anybody there).  Hence two rules:
+ * when no mapping is left that would lead anybody there).  Later kernels take empty page
+ * tables away under mmap_lock for reading.  Hence two rules:
  *
- *  - Who holds mmap_lock for reading, and has seen a page table there, may map and
- *    lock it at any later time.  Who has seen anything else has seen nothing: look
- *    again, under the lock of the pmd or by pte_install_map_lock().
+ *  - A page table stays for whoever has mapped and locked it, until the lock is dropped.
+ *    Nothing else lasts that a look at a pmd has shown: map and lock a page table by
+ *    pte_install_map_lock(), which looks again.
  *
  *  - A page table that holds nothing keeps a huge page out until somebody takes
  *    mmap_lock for writing.  So it is allocated early, where its allocation may
@@ -38,53 +39,36 @@
 #include "pgtable_install.h"
 
 /**
- * pmd_install_table() - install a page table, and see what is there then
+ * pmd_install_table() - install a page table, unless something else is there
  * @mm: the mm
- * @pmd: was seen empty
+ * @pmd: where no page table was seen
  * @prealloc: as in pte_install_map_lock(), which calls this
  *
- * A huge page can have come before the page table and have gone again.  There is no
- * second try in here, where a page lock or an RCU section can be held.
+ * Each look after the first takes another task that has changed the pmd in between: a
+ * huge page came before the page table and has gone again, say.
  *
  * Context: as pte_install_map_lock().
- * Return: as pte_install_map_lock().
+ * Return: what the pmd holds; PMD_STATE_NONE if there is no page table to be installed.
  */
-int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc)
+enum pmd_state pmd_install_table(struct mm_struct *mm, pmd_t *pmd,
+				 pgtable_t *prealloc)
 {
-	int err;
+	enum pmd_state state = pmd_state(pmdp_get_lockless(pmd));
 
-	if (!*prealloc)
-		return -ENOMEM;
-	pmd_install(mm, pmd, prealloc);
-	/* What fills used to take for granted. */
-	if (race_bypass(pgtable_look_again))
-		BUG_ON(pmd_none(*pmd));
-	err = pmd_table_check(pmdp_get_lockless(pmd));
-	return err == -ENOMEM ? -EBUSY : err;
-}
-
-/**
- * pte_range_none() - do entries of one page table hold nothing?
- * @pte: the first entry
- * @nr: how many
- *
- * What a none pte looks like is the architecture's business; it need not be zero.
- *
- * Context: the lock of the page table held, or nobody else can see it.
- * Return: true if all are none.
- */
-bool pte_range_none(pte_t *pte, int nr)
-{
-	for (; nr > 0; nr--, pte++)
-		if (!pte_none(*pte))
-			return false;
-	return true;
+	while (state == PMD_STATE_NONE && *prealloc) {
+		pmd_install(mm, pmd, prealloc);
+		/* What fills used to take for granted. */
+		if (race_bypass(pgtable_look_again))
+			BUG_ON(pmd_none(*pmd));
+		state = pmd_state(pmdp_get_lockless(pmd));
+	}
+	return state;
 }
 
 /**
  * pmd_skip_none() - where does a part of a page table begin to hold something?
  * @mm: the mm
- * @pmd: of the page table, which must be one
+ * @pmd: of the page table
  * @addr: where the part begins
  * @end: where it ends; not beyond this page table
  *
@@ -96,14 +80,19 @@ bool pte_range_none(pte_t *pte, int nr)
 unsigned long pmd_skip_none(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 			    unsigned long end)
 {
-	spinlock_t *ptl;
+	unsigned long nr = (end - addr) >> PAGE_SHIFT;
 	pte_t *start, *pte;
+	spinlock_t *ptl;
 
 	if (race_bypass(pgtable_replicate))
 		return addr;
 	start = pte_offset_map_lock(mm, pmd, addr, &ptl);
-	for (pte = start; addr != end && pte_none(*pte); pte++)
-		addr += PAGE_SIZE;
+	if (!start)
+		return end;
+	for (pte = start; pte != start + nr; pte++)
+		if (!pte_none(ptep_get(pte)))
+			break;
+	addr += (pte - start) << PAGE_SHIFT;
 	pte_unmap_unlock(start, ptl);
 	return addr;
 }

@@ -6,6 +6,7 @@
 #ifndef _MM_PGTABLE_INSTALL_H
 #define _MM_PGTABLE_INSTALL_H
 
+#include <linux/errno.h>
 #include <linux/mm.h>
 
 #include <race_points/pgtable_install.h>
@@ -13,40 +14,68 @@
 #include "internal.h"
 
 /**
- * pmd_table_check() - does a pmd point to a page table, and if not, why?
+ * enum pmd_state - what a pmd holds
+ * @PMD_STATE_TABLE: a page table
+ * @PMD_STATE_NONE: nothing: a page table is needed
+ * @PMD_STATE_HUGE: a huge page, under migration or not
+ * @PMD_STATE_BAD: what no pmd should hold
+ */
+enum pmd_state {
+	PMD_STATE_TABLE,
+	PMD_STATE_NONE,
+	PMD_STATE_HUGE,
+	PMD_STATE_BAD,
+};
+
+/**
+ * pmd_state() - what does a pmd hold?
  * @pmd: its value, as pmdp_get_lockless() gives it
  *
- * Context: any.  What is said of a page table stays true while the caller holds
- * mmap_lock; all else may change unless it holds the lock of the pmd.
- *
- * Return: 0 for a page table.  -ENOMEM if there is nothing, so that a page table
- * is needed; -EEXIST for a huge page, under migration or not; -EFAULT for a pmd
- * that makes no sense.
+ * Context: any.  The pmd may change at once, unless the caller holds its lock.
+ * Return: the state that @pmd tells of.
  */
-static inline int pmd_table_check(pmd_t pmd)
+static inline enum pmd_state pmd_state(pmd_t pmd)
 {
-	if (likely(pmd_present(pmd) && !pmd_leaf(pmd)))
-		return unlikely(pmd_bad(pmd)) ? -EFAULT : 0;
+	if (likely(!pmd_bad(pmd) && pmd_present(pmd) && !pmd_leaf(pmd)))
+		return PMD_STATE_TABLE;
 	if (pmd_none(pmd))
-		return -ENOMEM;
+		return PMD_STATE_NONE;
+	if (pmd_present(pmd) && !pmd_leaf(pmd))
+		return PMD_STATE_BAD;
 	/* What fills used to ask. */
-	if (race_bypass(pgtable_migrating))
-		return pmd_trans_huge(pmd) ? -EEXIST : 0;
-	return -EEXIST;
+	if (race_bypass(pgtable_migrating) && !pmd_trans_huge(pmd))
+		return PMD_STATE_TABLE;
+	return PMD_STATE_HUGE;
 }
 
-int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc);
+/**
+ * pmd_state_error() - what a system call says that needed a page table
+ * @state: as pte_install_map_lock() returned it
+ *
+ * Return: 0 for a page table; -ENOMEM if there is none, and none to be installed;
+ * -EEXIST if a huge page is mapped there; -EFAULT for a bad pmd.
+ */
+static inline int pmd_state_error(enum pmd_state state)
+{
+	if (likely(state == PMD_STATE_TABLE))
+		return 0;
+	if (state == PMD_STATE_NONE)
+		return -ENOMEM;
+	return state == PMD_STATE_HUGE ? -EEXIST : -EFAULT;
+}
+
+enum pmd_state pmd_install_table(struct mm_struct *mm, pmd_t *pmd,
+				 pgtable_t *prealloc);
 
 /**
  * pte_install_map_lock() - map and lock a page table, installed if there is none
  * @mm: the mm
  * @pmd: of the page table
  * @addr: of the entry that is wanted
- * @prealloc: where the caller has a page table to be installed if the pmd is empty,
- *	clean as pte_alloc_one() made it, or NULL; set to NULL when it has been
- *	installed, else left to the caller, clean.  @prealloc itself is NULL if the
- *	caller has seen a page table, which stays
- * @ptep: the entry, when 0 is returned
+ * @prealloc: where the caller has a page table to be installed if the pmd is none,
+ *	clean as pte_alloc_one() made it, or NULL there; set to NULL when it has been
+ *	installed, else left to the caller, clean
+ * @ptep: the entry, when PMD_STATE_TABLE is returned
  * @ptlp: the lock, which is held then.  Sparse cannot know: tell it, __acquire(ptl)
  *
  * Never allocates and never sleeps, and so may be called under a page lock and in
@@ -54,34 +83,36 @@ int pmd_install_table(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc);
  * installed it.  A caller that then finds no use for the entry leaves what it has
  * installed behind, empty: test what can fail before the call.
  *
- * Context: mmap_lock of @mm held, for reading at least; the lock of the pmd not.
- * Return: 0, or why there is no page table: -ENOMEM if the pmd is empty and there
- * is none to be installed; -EBUSY if something kept @prealloc out and the pmd is
- * empty again, so that another try is due; otherwise as pmd_table_check().
+ * Context: the mapping of @addr stays: mmap_lock of @mm held, for reading at least.
+ * The lock of the pmd not.
+ * Return: PMD_STATE_TABLE, or why there is no page table.  PMD_STATE_NONE: allocate
+ * one, where that may sleep, and come back.
  */
-static inline int pte_install_map_lock(struct mm_struct *mm, pmd_t *pmd,
-				       unsigned long addr, pgtable_t *prealloc,
-				       pte_t **ptep, spinlock_t **ptlp)
+static inline enum pmd_state
+pte_install_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+		     pgtable_t *prealloc, pte_t **ptep, spinlock_t **ptlp)
 {
-	int err = prealloc ? pmd_table_check(pmdp_get_lockless(pmd)) : 0;
+	enum pmd_state state;
 
-	if (unlikely(err == -ENOMEM))
-		err = pmd_install_table(mm, pmd, prealloc);
-	if (likely(!err)) {
+	do {
+		state = pmd_state(pmdp_get_lockless(pmd));
+		if (unlikely(state != PMD_STATE_TABLE))
+			state = pmd_install_table(mm, pmd, prealloc);
+		if (unlikely(state != PMD_STATE_TABLE))
+			return state;
 		*ptep = pte_offset_map_lock(mm, pmd, addr, ptlp);
-		__release(*ptlp);
-	}
-	return err;
+	} while (unlikely(!*ptep));
+	__release(*ptlp);
+	return PMD_STATE_TABLE;
 }
 
-bool pte_range_none(pte_t *pte, int nr);
 unsigned long pmd_skip_none(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 			    unsigned long end);
 
 /**
  * pmd_range_none() - does a part of a page table hold nothing?
  * @mm: the mm
- * @pmd: of the page table, which must be one
+ * @pmd: of the page table
  * @addr: where the part begins
  * @end: where it ends; not beyond this page table
  *

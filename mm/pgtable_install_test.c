@@ -115,14 +115,23 @@ static unsigned long table_bytes(struct fixture *f)
 	return mm_pgtables_bytes(f->mm);
 }
 
-static int install(struct fixture *f, unsigned long addr, pte_t **pte,
-		   spinlock_t **ptl)
+static enum pmd_state install(struct fixture *f, unsigned long addr, pte_t **pte,
+			      spinlock_t **ptl)
 {
 	return pte_install_map_lock(f->mm, f->pmd, addr, &f->prealloc, pte, ptl);
 }
 
+/* The page table is locked, or nobody else can see it. */
+static bool all_none(pte_t *pte, int nr)
+{
+	for (; nr > 0; nr--, pte++)
+		if (!pte_none(ptep_get(pte)))
+			return false;
+	return true;
+}
+
 /* What keeps a page table out: each is tried with a table at hand. */
-static void refused(struct kunit *test, pmd_t pmd, int why)
+static void refused(struct kunit *test, pmd_t pmd, enum pmd_state state, int error)
 {
 	struct fixture *f = test->priv;
 	unsigned long bytes = table_bytes(f);
@@ -131,12 +140,11 @@ static void refused(struct kunit *test, pmd_t pmd, int why)
 	pte_t *pte;
 
 	set_pmd(f->pmd, pmd);
-	KUNIT_EXPECT_EQ(test, pmd_table_check(pmd), why);
-	KUNIT_EXPECT_EQ(test, install(f, ADDR, &pte, &ptl), why);
+	KUNIT_EXPECT_EQ(test, pmd_state(pmd), state);
+	KUNIT_EXPECT_EQ(test, pmd_state_error(state), error);
+	KUNIT_EXPECT_EQ(test, install(f, ADDR, &pte, &ptl), state);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, table);
 	/* As if it had come after a look that saw nothing. */
-	KUNIT_EXPECT_EQ(test, pmd_install_table(f->mm, f->pmd, &f->prealloc), why);
-	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, table);
 	pmd_install(f->mm, f->pmd, &f->prealloc);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, table);
 	KUNIT_EXPECT_EQ(test, pmd_val(*f->pmd), pmd_val(pmd));
@@ -144,9 +152,9 @@ static void refused(struct kunit *test, pmd_t pmd, int why)
 	pmd_clear(f->pmd);
 
 	/* It is as clean as it was: it can be installed now. */
-	KUNIT_ASSERT_EQ(test, install(f, ADDR, &pte, &ptl), 0);
+	KUNIT_ASSERT_EQ(test, install(f, ADDR, &pte, &ptl), PMD_STATE_TABLE);
 	__acquire(ptl);
-	KUNIT_EXPECT_TRUE(test, pte_range_none(pte, 1));
+	KUNIT_EXPECT_TRUE(test, all_none(pte, 1));
 	pte_unmap_unlock(pte, ptl);
 	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
 }
@@ -159,7 +167,7 @@ static void pgtable_install_on_none(struct kunit *test)
 	new_table(test);
 	pmd_install(f->mm, f->pmd, &f->prealloc);
 	KUNIT_EXPECT_TRUE(test, !f->prealloc);
-	KUNIT_EXPECT_EQ(test, pmd_table_check(*f->pmd), 0);
+	KUNIT_EXPECT_EQ(test, pmd_state(*f->pmd), PMD_STATE_TABLE);
 	KUNIT_EXPECT_EQ(test, table_bytes(f) - bytes, PTRS_PER_PTE * sizeof(pte_t));
 	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
 }
@@ -180,7 +188,7 @@ static void pgtable_install_on_table(struct kunit *test)
 	second = new_table(test);
 	pmd_install(f->mm, f->pmd, &f->prealloc);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, second);
-	KUNIT_ASSERT_EQ(test, install(f, ADDR + PAGE_SIZE, &pte, &ptl), 0);
+	KUNIT_ASSERT_EQ(test, install(f, ADDR + PAGE_SIZE, &pte, &ptl), PMD_STATE_TABLE);
 	__acquire(ptl);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, second);
 	lockdep_assert_held(ptl);
@@ -197,8 +205,9 @@ static void pgtable_install_without_table(struct kunit *test)
 	spinlock_t *ptl;
 	pte_t *pte;
 
-	KUNIT_EXPECT_EQ(test, pmd_table_check(*f->pmd), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, install(f, ADDR, &pte, &ptl), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, pmd_state(*f->pmd), PMD_STATE_NONE);
+	KUNIT_EXPECT_EQ(test, pmd_state_error(PMD_STATE_NONE), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, install(f, ADDR, &pte, &ptl), PMD_STATE_NONE);
 	KUNIT_EXPECT_TRUE(test, pmd_none(*f->pmd));
 }
 
@@ -211,15 +220,15 @@ static void pgtable_install_with_entry(struct kunit *test)
 	pte_t *pte, entry = mk_pte(f->page, PAGE_READONLY);
 
 	new_table(test);
-	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), 0);
+	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), PMD_STATE_TABLE);
 	__acquire(ptl);
 	KUNIT_EXPECT_TRUE(test, !f->prealloc);
-	KUNIT_EXPECT_TRUE(test, pte_none(*pte));
+	KUNIT_EXPECT_TRUE(test, pte_none(ptep_get(pte)));
 	set_pte_at(f->mm, addr, pte, entry);
 	pte_unmap_unlock(pte, ptl);
-	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), 0);
+	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), PMD_STATE_TABLE);
 	__acquire(ptl);
-	KUNIT_EXPECT_TRUE(test, pte_same(*pte, entry));
+	KUNIT_EXPECT_TRUE(test, pte_same(ptep_get(pte), entry));
 	pte_clear(f->mm, addr, pte);
 	pte_unmap_unlock(pte, ptl);
 }
@@ -229,7 +238,8 @@ static void pgtable_install_bad(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	/* Present, and neither huge nor a page table. */
-	refused(test, pfn_pmd(page_to_pfn(f->page), PAGE_READONLY), -EFAULT);
+	refused(test, pfn_pmd(page_to_pfn(f->page), PAGE_READONLY), PMD_STATE_BAD,
+		-EFAULT);
 }
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
@@ -238,23 +248,24 @@ static void pgtable_install_huge(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	refused(test, pmd_mkhuge(pfn_pmd(page_to_pfn(f->page), PAGE_READONLY)),
-		-EEXIST);
+		PMD_STATE_HUGE, -EEXIST);
 }
 #endif
 
-#ifdef CONFIG_ARCH_ENABLE_THP_MIGRATION
 static void pgtable_install_migrating(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	swp_entry_t entry;
 
+	/* Then no pmd is ever under migration. */
+	if (!thp_migration_supported())
+		return;
 	entry = swp_entry(SWP_MIGRATION_READ, page_to_pfn(f->page));
-	refused(test, swp_entry_to_pmd(entry), -EEXIST);
+	refused(test, swp_entry_to_pmd(entry), PMD_STATE_HUGE, -EEXIST);
 	remove_table(f);
 	entry = swp_entry(SWP_MIGRATION_WRITE, page_to_pfn(f->page));
-	refused(test, swp_entry_to_pmd(entry), -EEXIST);
+	refused(test, swp_entry_to_pmd(entry), PMD_STATE_HUGE, -EEXIST);
 }
-#endif
 
 static void pgtable_install_range_none(struct kunit *test)
 {
@@ -264,15 +275,15 @@ static void pgtable_install_range_none(struct kunit *test)
 	pte_t *pte;
 
 	new_table(test);
-	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), 0);
+	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), PMD_STATE_TABLE);
 	__acquire(ptl);
-	KUNIT_EXPECT_TRUE(test, pte_range_none(pte, PTRS_PER_PTE - 9));
+	KUNIT_EXPECT_TRUE(test, all_none(pte, PTRS_PER_PTE - 9));
 	set_pte_at(f->mm, addr, pte, mk_pte(f->page, PAGE_READONLY));
-	KUNIT_EXPECT_FALSE(test, pte_range_none(pte, 1));
-	KUNIT_EXPECT_FALSE(test, pte_range_none(pte - 9, 10));
-	KUNIT_EXPECT_TRUE(test, pte_range_none(pte - 9, 9));
-	KUNIT_EXPECT_TRUE(test, pte_range_none(pte + 1, PTRS_PER_PTE - 10));
-	KUNIT_EXPECT_TRUE(test, pte_range_none(pte, 0));
+	KUNIT_EXPECT_FALSE(test, all_none(pte, 1));
+	KUNIT_EXPECT_FALSE(test, all_none(pte - 9, 10));
+	KUNIT_EXPECT_TRUE(test, all_none(pte - 9, 9));
+	KUNIT_EXPECT_TRUE(test, all_none(pte + 1, PTRS_PER_PTE - 10));
+	KUNIT_EXPECT_TRUE(test, all_none(pte, 0));
 	pte_unmap_unlock(pte, ptl);
 
 	KUNIT_EXPECT_FALSE(test, pmd_range_none(f->mm, f->pmd, ADDR, end));
@@ -283,7 +294,7 @@ static void pgtable_install_range_none(struct kunit *test)
 	/* What is not present is not nothing. */
 	pte = pte_offset_map_lock(f->mm, f->pmd, addr, &ptl);
 	set_pte_at(f->mm, addr, pte, swp_entry_to_pte(swp_entry(0, 1)));
-	KUNIT_EXPECT_FALSE(test, pte_range_none(pte, 1));
+	KUNIT_EXPECT_FALSE(test, all_none(pte, 1));
 	pte_clear(f->mm, addr, pte);
 	pte_unmap_unlock(pte, ptl);
 	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, end));
@@ -297,7 +308,7 @@ struct installer {
 	struct completion go;
 	struct completion done;
 	pgtable_t table;
-	int err;
+	enum pmd_state state;
 	bool installed;
 	bool stop;
 };
@@ -312,10 +323,10 @@ static int installer_thread(void *arg)
 		wait_for_completion(&w->go);
 		if (w->stop)
 			break;
-		w->err = pte_install_map_lock(w->f->mm, w->f->pmd, w->addr,
-					      &w->table, &pte, &ptl);
+		w->state = pte_install_map_lock(w->f->mm, w->f->pmd, w->addr,
+						&w->table, &pte, &ptl);
 		w->installed = !w->table;
-		if (!w->err) {
+		if (w->state == PMD_STATE_TABLE) {
 			__acquire(ptl);
 			set_pte_at(w->f->mm, w->addr, pte,
 				   mk_pte(w->f->page, PAGE_READONLY));
@@ -388,17 +399,17 @@ static bool installers_round(struct kunit *test, struct installer *w, int first)
 		return false;
 
 	/* One of them has installed its table, and both are in it. */
-	KUNIT_EXPECT_EQ(test, w[0].err, 0);
-	KUNIT_EXPECT_EQ(test, w[1].err, 0);
+	KUNIT_EXPECT_EQ(test, w[0].state, PMD_STATE_TABLE);
+	KUNIT_EXPECT_EQ(test, w[1].state, PMD_STATE_TABLE);
 	KUNIT_EXPECT_NE(test, w[0].installed, w[1].installed);
 	KUNIT_EXPECT_EQ(test, table_bytes(f) - bytes, PTRS_PER_PTE * sizeof(pte_t));
-	good = pmd_table_check(*f->pmd) == 0;
+	good = pmd_state(*f->pmd) == PMD_STATE_TABLE;
 	KUNIT_EXPECT_TRUE(test, good);
 	if (!good)
 		goto free;
 	for (i = 0; i < 2; i++) {
 		pte = pte_offset_map_lock(f->mm, f->pmd, w[i].addr, &ptl);
-		KUNIT_EXPECT_FALSE(test, pte_none(*pte));
+		KUNIT_EXPECT_FALSE(test, pte_none(ptep_get(pte)));
 		pte_clear(f->mm, w[i].addr, pte);
 		pte_unmap_unlock(pte, ptl);
 	}
@@ -434,9 +445,7 @@ static struct kunit_case pgtable_install_cases[] = {
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	KUNIT_CASE(pgtable_install_huge),
 #endif
-#ifdef CONFIG_ARCH_ENABLE_THP_MIGRATION
 	KUNIT_CASE(pgtable_install_migrating),
-#endif
 	KUNIT_CASE(pgtable_install_range_none),
 	KUNIT_CASE(pgtable_install_two_installers),
 	{ }

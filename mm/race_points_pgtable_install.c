@@ -12,8 +12,8 @@
  * @addr: its address
  *
  * is_swap_pmd(*pmd) || pmd_trans_huge(*pmd) || pmd_devmap(*pmd) are three reads to
- * the language, though a compiler may make one of them.  Here they are three, with
- * pgtable_decide between them.
+ * the language, though a compiler may make one of them.  The last one is of a value
+ * that no page of memory has.  Here they are three, with pgtable_decide between them.
  *
  * Context: mmap_lock of @mm held for writing.  Sleeps.
  * Return: the value that was found huge; otherwise one that is present and not huge.
@@ -23,16 +23,13 @@ pmd_t race_three_values(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	pmd_t pmdval = READ_ONCE(*pmd);
 
-	if (pmd_none(pmdval) || is_swap_pmd(pmdval))
+	if (!pmd_present(pmdval))
 		return pmdval;
 	race_hold(pgtable_decide, mm, addr);
 	pmdval = READ_ONCE(*pmd);
-	if (pmd_trans_huge(pmdval))
+	if (pmd_present(pmdval) && pmd_leaf(pmdval))
 		return pmdval;
 	race_hold(pgtable_decide, mm, addr);
-	pmdval = READ_ONCE(*pmd);
-	if (pmd_devmap(pmdval))
-		return pmdval;
 	return pfn_pmd(0, PAGE_READONLY);
 #else
 	return READ_ONCE(*pmd);

@@ -14,6 +14,7 @@
 #include <linux/userfaultfd_k.h>
 
 struct file;
+struct iov_iter;
 struct seq_file;
 
 #ifdef CONFIG_USERFAULTFD
@@ -108,14 +109,14 @@ int __map_changing_fill_vma(const struct map_changing_fill *fill,
 bool __map_changing_fill_valid(const struct map_changing_fill *fill);
 bool __map_changing_fill_contended(const struct map_changing_fill *fill,
 				   const struct vm_area_struct *vma);
-void map_changing_fill_pause(struct map_changing_fill *fill,
-			     const struct vm_area_struct *vma);
+void map_changing_fill_note(struct map_changing_fill *fill,
+			    const struct vm_area_struct *vma);
 
 void map_changing_post(struct map_changing_event *event);
 bool map_changing_wait(struct map_changing_event *event);
 struct map_changing_event *map_changing_oldest(struct userfaultfd_ctx *ctx);
 void map_changing_ack(struct map_changing_event *event);
-int map_changing_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *buf,
+int map_changing_read(struct userfaultfd_ctx *ctx, struct iov_iter *to,
 		      struct map_changing_file *file);
 bool map_changing_readable(struct userfaultfd_ctx *ctx);
 bool __map_changing_refuses(struct userfaultfd_ctx *ctx);
@@ -178,13 +179,13 @@ static inline bool map_changing_fill_admit(struct map_changing_fill *fill)
 
 /**
  * map_changing_fill_begin() - may pages be installed now?
- * @fill: the fill: at its begin, and again after each map_changing_fill_pause()
+ * @fill: the fill: at its begin, and again after each gap in it
  *
  * A page is filled in some two thousand instructions, so the usual case is inline:
  * no change holds the lock or waits for it, and it is the first time.
  *
  * Context: process context, sleeps.  The mmap_lock of fill->ctx->mm is held for
- * reading and stays so until map_changing_fill_end() or map_changing_fill_pause().
+ * reading and stays so until map_changing_fill_end().
  * Return: 0 and map_changing_lock is held for reading; or it is not, and
  * -EAGAIN: a change is pending, or came between: the monitor has to read its
  * events first; -EINTR: killed while waiting for a change to begin.
@@ -255,7 +256,7 @@ map_changing_fill_valid(const struct map_changing_fill *fill)
  * @fill: a fill, admitted, that has installed at least one page since
  * @vma: the mapping that is filled
  *
- * If so it calls map_changing_fill_pause(), drops its locks and begins again.
+ * If so it calls map_changing_fill_note(), drops its locks and begins again.
  *
  * Context: the locks of the fill are held.
  * Return: true if somebody waits for one of them, in yielding mode, and the fill will
