@@ -23,12 +23,17 @@ class Manifest:
     patches: list[str] = field(default_factory=list)
     carrier: dict[str, int] = field(default_factory=dict)   # path in the tree: the patch that brings it
     place: dict[str, str] = field(default_factory=dict)     # the same path: where the repository has it
+    # Directories of the repository that have another name in the tree, both with their /
+    directories: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, lines: list[str], where: str) -> "Manifest":
         self = cls()
         for line in lines:
             words = line.split()
+            if len(words) == 1 and "=" in words[0] and not self.patches:
+                self._rename(words[0], where)
+                continue
             if not words or "/" in words[0] or words[0].startswith("#"):
                 raise Fatal(f"{where}: '{' '.join(words)}' does not begin with a patch; "
                             "make it 'NNNN-x.patch [new files...]'")
@@ -37,10 +42,39 @@ class Manifest:
                 self._carry(word, where)
         return self
 
+    def _rename(self, word: str, where: str) -> None:
+        place, _, tree = word.partition("=")
+        if not all(path.endswith("/") and good_path(path[:-1]) for path in (place, tree)):
+            raise Fatal(f"{where}: '{word}' does not rename a directory; make it 'here/=there/', above the patches")
+        if place in self.directories or tree in self.directories.values():
+            raise Fatal(f"{where}: '{word}' names a directory that another line has; take one out")
+        self.directories[place] = tree
+
+    def lines_of_directories(self) -> list[str]:
+        return [f"{place}={tree}" for place, tree in self.directories.items()]
+
+    def home(self, tree: str) -> str:
+        """Where the repository has a file of the tree, unless its word says otherwise."""
+        for place, there in self.directories.items():
+            if tree.startswith(there):
+                return place + tree.removeprefix(there)
+        return tree
+
+    def in_tree(self, place: str) -> str:
+        """The way back: of a file that is carried, or would be."""
+        for tree, its_place in self.place.items():
+            if its_place == place:
+                return tree
+        for here, there in self.directories.items():
+            if place.startswith(here):
+                return there + place.removeprefix(here)
+        return place
+
     def _carry(self, word: str, where: str) -> None:
         place, _, tree = word.partition("=")
-        tree = tree or place
-        if any(part in ("", ".", "..") for path in (place, tree) for part in path.split("/")):
+        if not tree:
+            place, tree = self.home(word), word
+        if not good_path(place) or not good_path(tree):
             raise Fatal(f"{where}: bad path {word}; give it from the top of the tree")
         if tree in self.carrier:
             raise Fatal(f"{tree} is carried twice, by {self.patches[self.carrier[tree]]} and "
@@ -49,12 +83,22 @@ class Manifest:
         self.place[tree] = place
 
 
-def load(directory: Path) -> Manifest:
-    """The manifest of patches/<base>, all of whose files are there."""
+def good_path(path: str) -> bool:
+    return not any(part in ("", ".", "..") for part in path.split("/"))
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """That of patches/<base>, whether or not its files are there."""
     where = directory / "series"
     if not where.is_file():
         raise Fatal(f"{where} does not exist; give a BASE that has patches")
-    manifest = Manifest.parse(where.read_text().splitlines(), str(where))
+    return Manifest.parse(where.read_text().splitlines(), str(where))
+
+
+def load(directory: Path) -> Manifest:
+    """The manifest of patches/<base>, all of whose files are there."""
+    where = directory / "series"
+    manifest = read_manifest(directory)
     for tree, place in manifest.place.items():
         own = directory / "files" / tree
         if own.exists():
