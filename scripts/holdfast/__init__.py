@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -112,6 +113,14 @@ def run(command: Sequence[str], stdin: bytes = b"", **options) -> subprocess.Com
         child.wait()
         raise
     return subprocess.CompletedProcess(command, child.returncode, out, error)
+
+
+# --- architectures -----------------------------------------------------------------
+
+def architecture(name: str) -> tuple[str, str]:
+    """What kbuild calls it, and the prefix of its compiler: none where it is this machine's."""
+    words = dict(re.findall(r"^(\w+)=(.*)$", (TOP / "vm/arch" / name).read_text(), re.M))
+    return words["kernel_arch"], "" if os.uname().machine == words["uname_m"] else words["cross_prefix"]
 
 
 # --- the command line ------------------------------------------------------------
