@@ -11,16 +11,16 @@
  *	huge, migrating -> page table		split of an anonymous page, the same
  *	page table ------> none, huge		khugepaged, munmap(), mremap()
  *
- * The last line alone needs mmap_lock for writing (munmap() goes on with it for reading
- * when no mapping is left that would lead anybody there).  Later kernels take empty page
- * tables away under mmap_lock for reading.  Hence two rules:
+ * The last line needs mmap_lock for writing (munmap() goes on with it for reading when no
+ * mapping is left that would lead anybody there), but later kernels take page tables
+ * away under mmap_lock for reading, or without it.  Hence two rules:
  *
  *  - A page table stays for whoever has mapped and locked it, until the lock is dropped.
  *    Nothing else lasts that a look at a pmd has shown: map and lock a page table by
  *    pte_install_map_lock(), which looks again.
  *
- *  - A page table that holds nothing keeps a huge page out until somebody takes
- *    mmap_lock for writing.  So it is allocated early, where its allocation may
+ *  - A page table that holds nothing keeps a huge page out for as long as nobody takes
+ *    it away.  So it is allocated early, where its allocation may
  *    sleep (no page lock, no RCU section), and installed late, together with its
  *    first entry, when all that can fail has been tried.
  *
@@ -44,8 +44,8 @@
  * @pmd: where no page table was seen
  * @prealloc: as in pte_install_map_lock(), which calls this
  *
- * Each look after the first takes another task that has changed the pmd in between: a
- * huge page came before the page table and has gone again, say.
+ * Each round after the first takes other tasks that have changed the pmd twice in
+ * between: a huge page came before the page table and has gone again.
  *
  * Context: as pte_install_map_lock().
  * Return: what the pmd holds; PMD_STATE_NONE if there is no page table to be installed.
@@ -87,8 +87,10 @@ unsigned long pmd_skip_none(struct mm_struct *mm, pmd_t *pmd, unsigned long addr
 	if (race_bypass(pgtable_replicate))
 		return addr;
 	start = pte_offset_map_lock(mm, pmd, addr, &ptl);
-	if (!start)
+	if (!start) {
+		__release(ptl);
 		return end;
+	}
 	for (pte = start; pte != start + nr; pte++)
 		if (!pte_none(ptep_get(pte)))
 			break;

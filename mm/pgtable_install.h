@@ -101,8 +101,8 @@ pte_install_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 		if (unlikely(state != PMD_STATE_TABLE))
 			return state;
 		*ptep = pte_offset_map_lock(mm, pmd, addr, ptlp);
+		__release(*ptlp);
 	} while (unlikely(!*ptep));
-	__release(*ptlp);
 	return PMD_STATE_TABLE;
 }
 

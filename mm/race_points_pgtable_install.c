@@ -12,11 +12,12 @@
  * @addr: its address
  *
  * is_swap_pmd(*pmd) || pmd_trans_huge(*pmd) || pmd_devmap(*pmd) are three reads to
- * the language, though a compiler may make one of them.  The last one is of a value
- * that no page of memory has.  Here they are three, with pgtable_decide between them.
+ * the language, though a compiler may make one of them.  Here they are three, with
+ * pgtable_decide between them; what the third one asks is never true of memory.
  *
  * Context: mmap_lock of @mm held for writing.  Sleeps.
- * Return: the value that was found huge; otherwise one that is present and not huge.
+ * Return: the value that was found none, under migration, or huge; otherwise one that
+ * is present and not huge.
  */
 pmd_t race_three_values(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
 {

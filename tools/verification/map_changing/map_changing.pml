@@ -27,9 +27,8 @@
  *
  *	fill()
  *	  sample, changing?		map_changing_fill_begin()
- *	  gap, moved?, changing?	map_changing_fill_pause(), _begin() again
- *	  pmd = 1			__pte_alloc()
- *	  lock				pte_offset_map_lock()
+ *	  gap, moved?, changing?	map_changing_fill_note(), _end(), _begin() again
+ *	  pmd = 1, lock			pte_install_map_lock()
  *	  mb(), generation == sample?	map_changing_fill_valid(); smp_mb__after_spinlock()
  *	  pte = page, unlock		set_pte_at(), pte_unmap_unlock()
  *
