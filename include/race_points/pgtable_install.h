@@ -26,7 +26,7 @@ RACE_HOLD(pgtable_fault_asked,
 RACE_HOLD(pgtable_decide,
 	  "fork or mremap decides what a pmd is that it has looked at");
 RACE_HOLD(pgtable_migration,
-	  "a page has been unmapped, and not yet been migrated");
+	  "a page has been unmapped, and not yet been migrated; index: in its file");
 RACE_HOLD(pgtable_collapse_page,
 	  "khugepaged brings in a page that is not up to date; addr: file offset");
 RACE_HOLD(pgtable_collapse,
