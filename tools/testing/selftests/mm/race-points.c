@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,8 +35,18 @@
 /* And not this one. */
 #define UNASKED	"map_changing_gen"
 
+/* This one names the file. */
+#define MIGRATION	"pgtable_migration"
+
+/* Who touches memory that has no page table passes these, and spins. */
+#define SPIN	"pgtable_install"
+#define SPIN2	"pgtable_installed"
+
 static struct monitored m;
 static struct filler filler;
+
+/* What this machine lacks for the test that runs. */
+static const char *lacks;
 
 #define refused(session, error, ...)					\
 	(race_command(session, __VA_ARGS__) == -1 && errno == (error))
@@ -106,6 +117,7 @@ static void commands(void)
 	check(refused(s, ENOENT, "arm no_such_point any"));
 	check(refused(s, ESRCH, "arm " POINT " tid=%d", 0x3fffffff));
 	check(refused(s, ERANGE, "arm " POINT " any timeout=60001"));
+	check(refused(s, ERANGE, "arm " POINT " any times=4294967296"));
 	check(refused(s, EDEADLK, "arm " POINT " tid=%d", getpid()));
 	check(refused(s, EDEADLK, "arm " POINT " mm=%d", getpid()));
 	check(refused(s, E2BIG, "arm " POINT " any%200s%100s", " ", " "));
@@ -151,6 +163,89 @@ static void filters(void)
 	actor_done(&filler.actor, 0);
 	/* It passes the point before it sees that the page is there. */
 	check(filler.actor.call[0].err == EEXIST);
+}
+
+static void tgid_scope(void)
+{
+	int s = race_session();
+
+	check(refused(s, EDEADLK, "arm " POINT " tgid=%d", getpid()));
+	/* A thread is no group of its own. */
+	check(refused(s, ESRCH, "arm " POINT " tgid=%d",
+		      filler.actor.call[0].tid));
+	check(!race_command(s, "arm " POINT " tgid=%d", m.actor.pid));
+	start_fill();
+	actor_done(&filler.actor, 0);
+	check(race_field(s, POINT, "hits") == 0);
+	check(!race_command(s, "disarm " POINT));
+
+	/* Not the thread that the group has its name from. */
+	check(!race_command(s, "arm " POINT " tgid=%d", filler.actor.pid));
+	start_fill();
+	check(!race_command(s, "wait " POINT));
+	check(race_field(s, POINT, "held") == 1);
+	/* To disarm is to release. */
+	check(!race_command(s, "disarm " POINT));
+	actor_done(&filler.actor, 0);
+	check(race_field(s, POINT, "released") == 1);
+	close(s);
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* Waits for what does not come until a signal does. */
+static void interrupted_waiter(void)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+	int s = race_session();
+
+	sigaction(SIGUSR1, &sa, NULL);
+	if (race_command(s, "arm " POINT " any times=0"))
+		_exit(1);
+	_exit(refused(s, EINTR, "wait " POINT " timeout=600000") ? 0 : 1);
+}
+
+static void waits(void)
+{
+	int status = -1, s = race_session();
+	pid_t pid;
+
+	check(refused(s, EPERM, "wait " POINT));
+	check(!race_command(s, "arm " POINT " any times=0"));
+	check(refused(s, ETIMEDOUT, "wait " POINT " timeout=1"));
+	check(refused(s, ETIMEDOUT, "wait " POINT " hits=1 timeout=1"));
+	start_fill();
+	actor_done(&filler.actor, 0);
+	/* It was not held. */
+	check(refused(s, ETIMEDOUT, "wait " POINT " timeout=1"));
+	check(!race_command(s, "wait " POINT " hits=1"));
+	check(!race_command(s, "disarm " POINT));
+	check(refused(s, ENXIO, "wait " POINT " hits=1"));
+	close(s);
+
+	pid = race_fork();
+	if (!pid)
+		interrupted_waiter();
+	check(until_listed(POINT, "armed", 1));
+	do
+		kill(pid, SIGUSR1);
+	while (!waitpid(pid, &status, WNOHANG) && race_look_again());
+	check(WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
+/* Nobody could release who spins on the only processor. */
+static void spin_with_one_cpu(void)
+{
+	int s = race_session();
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
+		check(refused(s, EOPNOTSUPP, "arm pgtable_install any times=0"));
+	else
+		check(!race_command(s, "arm pgtable_install any times=0"));
+	close(s);
 }
 
 static void timeout_releases(void)
@@ -273,6 +368,51 @@ static void killed_owner_of_held_heir(void)
 	owner_killed(HELD_HEIR);
 }
 
+/* A descriptor as good as the first, and as fatal to the session when it is closed. */
+static void closed_duplicate(void)
+{
+	int s = race_session(), copy = dup(s);
+
+	check(copy >= 0);
+	check(!race_command(copy, "arm " POINT " tid=%d timeout=60000",
+			    filler.actor.call[0].tid));
+	start_fill();
+	check(!race_command(s, "wait " POINT " held=1"));
+	close(copy);
+	actor_done(&filler.actor, 0);
+	check(race_list_field(POINT, "armed") == 0);
+	check(refused(s, ESHUTDOWN, "arm " POINT " any"));
+	close(s);
+}
+
+/* A child that shares the table of files, and not only what is in it. */
+static void killed_owner_of_shared_files(void)
+{
+	struct shared *sh = shared_alloc(sizeof(*sh));
+	pid_t pid = race_fork();
+
+	if (!pid) {
+		int s = race_session();
+
+		pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+		if (!pid)
+			for (;;)
+				pause();
+		sh->heir = pid;
+		if (!race_command(s, "arm " POINT " any times=0"))
+			set_flag(&sh->armed);
+		for (;;)
+			pause();
+	}
+	check(until_set(&sh->armed));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	check(race_list_field(POINT, "armed") == 1);
+	if (sh->heir > 0)
+		kill(sh->heir, SIGKILL);
+	check(until_listed(POINT, "armed", 0));
+}
+
 static void killed_while_held(void)
 {
 	int s = race_session();
@@ -364,7 +504,7 @@ static void cpu_scope(void)
 static void file_scope(void)
 {
 	int fd = syscall(SYS_memfd_create, "race-points", 0);
-	int s = race_session(), pipes[2] = { -1, -1 };
+	int huge, s = race_session(), pipes[2] = { -1, -1 };
 
 	check(fd >= 0 && !ftruncate(fd, page_size()) && !pipe(pipes));
 	check(refused(s, EBADF, "arm " POINT " file=1000000"));
@@ -372,6 +512,10 @@ static void file_scope(void)
 	check(refused(s, EINVAL, "arm " POINT " file=%d", s));
 	check(refused(s, EINVAL, "arm " POINT " file=%d range=0-4096", fd));
 	check(refused(s, EINVAL, "arm " POINT " any index=0-1"));
+	huge = syscall(SYS_memfd_create, "race-points", MFD_HUGETLB);
+	check(huge >= 0 && !race_command(s, "arm " POINT " file=%d", huge));
+	check(!race_command(s, "disarm " POINT));
+	close(huge);
 	check(!race_command(s, "arm " POINT " file=%d index=0-1", fd));
 	close(fd);
 	/* A fill says that it works on memory: it is not held. */
@@ -381,6 +525,127 @@ static void file_scope(void)
 	check(race_field(s, POINT, "hits") == 0);
 	close(pipes[0]);
 	close(pipes[1]);
+	close(s);
+}
+
+#define FILE_PAGES	3
+
+/* A process that maps two files in shmem, and moves their pages to another node. */
+static struct moving {
+	int fd[2];
+	char *area[2];
+	void *page[FILE_PAGES];
+	int node[FILE_PAGES], status[FILE_PAGES];
+} *moving;
+
+static void map_files(void *arg)
+{
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 2; i++) {
+		char *p = mmap(NULL, FILE_PAGES * page_size(),
+			       PROT_READ | PROT_WRITE, MAP_SHARED, moving->fd[i], 0);
+
+		if (p == MAP_FAILED)
+			return;
+		memset(p, 0x5a, FILE_PAGES * page_size());
+		moving->area[i] = p;
+	}
+}
+
+static void move_pages_of(struct actor *a, int file, bool ask)
+{
+	int i;
+
+	for (i = 0; i < FILE_PAGES; i++) {
+		moving->page[i] = moving->area[file] + i * page_size();
+		if (!ask)
+			moving->node[i] = !moving->status[i];
+	}
+	actor_call(a, 0, SYS_move_pages, 0, FILE_PAGES, (long)moving->page,
+		   ask ? 0 : (long)moving->node, (long)moving->status,
+		   ask ? 0 : 2 /* MPOL_MF_MOVE */);
+}
+
+static bool were_moved(const struct actor *a)
+{
+	return !a->call[0].ret &&
+	       !memcmp(moving->status, moving->node, sizeof(moving->status));
+}
+
+/* Neither mapped nor gone: there is an entry that says what has become of the page. */
+static bool under_migration(pid_t pid, const char *addr)
+{
+	char path[64];
+	uint64_t word = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	check(fd >= 0 && pread(fd, &word, sizeof(word),
+			       (uintptr_t)addr / page_size() * sizeof(word)) ==
+	      sizeof(word));
+	close(fd);
+	return (word >> 62 & 3) == 1;
+}
+
+/* One page of one file is held in its migration, whoever migrates it. */
+static void file_of_migration(void)
+{
+	int i, s = race_session();
+	struct race_hit hit[16];
+	struct actor a;
+	int hits;
+
+	if (access("/sys/devices/system/node/node1", F_OK)) {
+		lacks = "needs two nodes: boot with numa=fake=2";
+		close(s);
+		return;
+	}
+	moving = shared_alloc(sizeof(*moving));
+	for (i = 0; i < 2; i++) {
+		moving->fd[i] = syscall(SYS_memfd_create, "race-points", 0);
+		check(!ftruncate(moving->fd[i], FILE_PAGES * page_size()));
+	}
+	actor_start(&a, map_files, NULL);
+	check(moving->area[1]);
+	check(!race_command(s, "arm " MIGRATION " file=%d index=1-2 timeout=60000",
+			    moving->fd[0]));
+	check(!race_command(s, "log begin"));
+	for (i = 0; i < 2; i++)
+		close(moving->fd[i]);
+
+	/* The other file. */
+	move_pages_of(&a, 1, true);
+	actor_done(&a, 0);
+	move_pages_of(&a, 1, false);
+	actor_done(&a, 0);
+	check(were_moved(&a));
+	check(race_field(s, MIGRATION, "hits") == 0);
+
+	move_pages_of(&a, 0, true);
+	actor_done(&a, 0);
+	move_pages_of(&a, 0, false);
+	check(!race_command(s, "wait " MIGRATION " held=1 timeout=%d",
+			    race_time_left()));
+	check(actor_blocked(&a, 0));
+	for (i = 0; i < FILE_PAGES; i++)
+		check(under_migration(a.pid, moving->area[0] + i * page_size()) ==
+		      (i == 1));
+	check(!race_command(s, "release " MIGRATION));
+	actor_done(&a, 0);
+	check(were_moved(&a));
+	check(!under_migration(a.pid, moving->area[0] + page_size()));
+	check(first_byte(a.pid, moving->area[0] + page_size()) == 0x5a);
+	check(race_field(s, MIGRATION, "released") == 1);
+	check(race_field(s, MIGRATION, "timeouts") == 0);
+	/* A migration may be tried again. */
+	hits = race_log_hits(s, hit, ARRAY_SIZE(hit));
+	check(hits > 0);
+	for (i = 0; i < hits && i < (int)ARRAY_SIZE(hit); i++)
+		check(hit[i].at == 1 && hit[i].tid == a.call[0].tid);
+	actor_stop(&a);
 	close(s);
 }
 
@@ -577,6 +842,100 @@ static void peer_runs(void)
 	close(s);
 }
 
+#define SPIN_ROUNDS	16
+#define SPIN_STEP	(1024UL << 20)	/* more than a page table maps */
+
+struct spinner {
+	struct actor actor;
+	char **area;
+};
+
+static void map_spin_area(void *arg)
+{
+	char *p = mmap(NULL, (2 * SPIN_ROUNDS + 1) * SPIN_STEP, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	/* Its first page may have the page table of what is mapped before it. */
+	*(char **)arg = p == MAP_FAILED ? NULL : p + SPIN_STEP;
+}
+
+static void spinner_start(struct spinner *sp)
+{
+	sp->area = shared_alloc(sizeof(*sp->area));
+	actor_start(&sp->actor, map_spin_area, sp->area);
+	check(*sp->area);
+}
+
+/* A byte of a part that has no page table, from inside a system call. */
+static void touch_part(struct spinner *sp, int thread, int part)
+{
+	actor_call(&sp->actor, thread, SYS_getrandom,
+		   (long)(*sp->area + part * SPIN_STEP), 1, 0);
+}
+
+/*
+ * Three spin, two of them in one mm, and the fourth processor is enough to control them:
+ * also where the host has fewer, since a spinner counts its own steps.
+ */
+static void three_spinners(void)
+{
+	int i, round, hits, s = race_session();
+	struct spinner two, one;
+	struct race_hit hit[3];
+	unsigned int cpus;
+
+	if (race_cpus() < 4) {
+		lacks = "needs 4 processors";
+		close(s);
+		return;
+	}
+	spinner_start(&two);
+	spinner_start(&one);
+	race_pin(0, 0);
+	race_pin(two.actor.call[0].tid, 1);
+	race_pin(two.actor.call[1].tid, 2);
+	race_pin(one.actor.call[0].tid, 3);
+	for (round = 0; round < SPIN_ROUNDS && check_ok; round++) {
+		check(!race_command(s, "log begin"));
+		check(!race_command(s, "arm " SPIN " mm=%d times=2 timeout=10000",
+				    two.actor.pid));
+		check(!race_command(s, "arm " SPIN2 " tid=%d timeout=10000",
+				    one.actor.call[0].tid));
+		touch_part(&two, 0, 2 * round);
+		touch_part(&two, 1, 2 * round + 1);
+		touch_part(&one, 0, 2 * round);
+		check(!race_command(s, "wait " SPIN " held=2 timeout=%d",
+				    race_time_left()));
+		check(!race_command(s, "wait " SPIN2 " held=1 timeout=%d",
+				    race_time_left()));
+		check(actor_runs(&one.actor, 0));
+		check(actor_runs(&two.actor, 0) && actor_runs(&two.actor, 1));
+		check(race_field(s, SPIN, "held") == 2);
+		check(race_field(s, SPIN2, "held") == 1);
+		hits = race_log_hits(s, hit, ARRAY_SIZE(hit));
+		check(hits == 3);
+		for (cpus = 0, i = 0; hits == 3 && i < 3; i++)
+			cpus |= 1U << hit[i].cpu;
+		for (i = 1; i < 4; i++)
+			check(cpus >> race_cpu(i) & 1);
+
+		check(!race_command(s, "release " SPIN2));
+		actor_done(&one.actor, 0);
+		for (i = 0; i < 2; i++)
+			check(!race_command(s, "release " SPIN " 1"));
+		for (i = 0; i < 2; i++)
+			actor_done(&two.actor, i);
+		check(race_field(s, SPIN, "released") == 2);
+		check(race_field(s, SPIN, "timeouts") == 0);
+		check(race_field(s, SPIN2, "timeouts") == 0);
+		check(!race_command(s, "disarm " SPIN));
+		check(!race_command(s, "disarm " SPIN2));
+	}
+	actor_stop(&one.actor);
+	actor_stop(&two.actor);
+	close(s);
+}
+
 static struct touched {
 	struct toucher writer, reader;
 	uint64_t written, read;		/* the words */
@@ -690,19 +1049,26 @@ static const struct {
 	{ "taints", taints },
 	{ "commands", commands },
 	{ "filters", filters },
+	{ "tgid_scope", tgid_scope },
+	{ "waits", waits },
+	{ "spin_with_one_cpu", spin_with_one_cpu },
 	{ "timeout_releases", timeout_releases },
 	{ "killed_owner", killed_owner },
 	{ "killed_owner_with_heir", killed_owner_with_heir },
 	{ "killed_owner_of_held_heir", killed_owner_of_held_heir },
+	{ "killed_owner_of_shared_files", killed_owner_of_shared_files },
+	{ "closed_duplicate", closed_duplicate },
 	{ "killed_while_held", killed_while_held },
 	{ "until_hit", until_hit },
 	{ "cpu_scope", cpu_scope },
 	{ "file_scope", file_scope },
+	{ "file_of_migration", file_of_migration },
 	{ "bypass_of_one_mm", bypass_of_one_mm },
 	{ "logs_hits", logs_hits },
 	{ "several_guards", several_guards },
 	{ "many_points", many_points },
 	{ "peer_runs", peer_runs },
+	{ "three_spinners", three_spinners },
 	{ "touchers", touchers },
 	{ "root_only", root_only },
 };
@@ -718,13 +1084,18 @@ int main(void)
 	ksft_set_plan(nr);
 	for (i = 0; i < nr; i++) {
 		check_ok = true;
+		lacks = NULL;
 		start();
 		tests[i].run();
 		stop();
-		if (check_ok)
-			ksft_test_result_pass("%s\n", tests[i].name);
-		else
+		if (!check_ok) {
 			ksft_test_result_fail("%s\n", tests[i].name);
+		} else if (lacks) {
+			ksft_print_msg("%s:\n", tests[i].name);
+			ksft_test_result_skip("%s\n", lacks);
+		} else {
+			ksft_test_result_pass("%s\n", tests[i].name);
+		}
 	}
 	return ksft_get_fail_cnt() ? KSFT_FAIL : KSFT_PASS;
 }
