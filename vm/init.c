@@ -10,9 +10,12 @@
  * A line that begins with # is for the judge: it compares the kernel that was
  * planned with the one that runs, which process 1 says in both places.  Marks
  * go to the console through /dev/kmsg, as records of the kernel's own: each is
- * a whole line there, in its order with what the kernel says.  A program without a slash is found in /t; the name "kunit" stands for the
- * results that the kernel's KUnit suites left in debugfs at boot.  Without a
- * plan there is a shell on the console, if the image has one.
+ * a whole line there, in its order with what the kernel says.  A program without
+ * a slash is found in /t; the name "kunit" stands for the results that the
+ * kernel's KUnit suites left in debugfs at boot.  Without a plan there is a
+ * shell on the console, if the image has one.
+ *
+ * HOLDFAST_SWAP in the environment names a block device that becomes swap.
  *
  * No process that a test leaves behind reaches the next one: process 1 kills every
  * other process after each line.  A task that outlives SIGKILL is itself a
@@ -34,6 +37,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -234,6 +238,27 @@ static void permit_all(void)
 
 	if (!access(yield, F_OK))
 		write_file(yield, "1");
+}
+
+/* What mkswap does to a device, and swapon. */
+static void swap_on(const char *path)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char *header = calloc(1, page);
+	/* behind a boot block: version, last page, number of bad pages */
+	unsigned int *info = (unsigned int *)(header + 1024);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		fatal("swap on %s: %s", path, strerror(errno));
+	info[0] = 1;
+	info[1] = size / page - 1;
+	memcpy(header + page - 10, "SWAPSPACE2", 10);
+	if (pwrite(fd, header, page, 0) != (ssize_t)page || fsync(fd) || swapon(path, 0))
+		fatal("swap on %s: %s", path, strerror(errno));
+	close(fd);
+	free(header);
 }
 
 static int open_port(void)
@@ -558,6 +583,7 @@ static void run_shell(void)
 
 int main(void)
 {
+	const char *swap = getenv("HOLDFAST_SWAP");
 	struct sigaction sa = { .sa_handler = on_child };
 	sigset_t set;
 	FILE *plan;
@@ -571,6 +597,8 @@ int main(void)
 	if (fd > 2)
 		close(fd);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (swap)
+		swap_on(swap);
 
 	clearenv();
 	setenv("PATH", "/t:/bin:/sbin", 1);
