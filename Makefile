@@ -5,7 +5,7 @@
 # Help comes out of the lines below: `target: ## text` and `# VARIABLE=default text`.
 # BASE=5.10           the base, a directory of patches/
 # ARCH=x86_64         the architecture of the VM, a file of vm/arch/
-# FLAVOUR=default     the kernels' configuration: default, debug, deposit; make bench has its own
+# FLAVOUR=default     the kernels' configuration: default, debug, deposit, unsplit; make bench has its own
 # RACE=               this race alone, and its rows of the table
 # ITERATIONS=20       how often each race is run in each column (make test: 3)
 # MINUTES=10          of make soak: how long
@@ -38,7 +38,7 @@ help: ## this
 run: ## every race in its three columns, and the table of verdicts
 	@vm/ready races && vm/deps && vm/run races
 
-list: ## the races: system, guard and points of each
+list: ## the races: system, guards, needs and points of each
 	@vm/ready list && vm/deps source && vm/run list
 
 test: ## all tests; the last line counts them
