@@ -407,39 +407,43 @@ static void race_pass_spin(struct race_point *rp, const struct race_pass *pass)
 	race_leave(rp, &w, steps ? RACE_END_REACHED : RACE_END_LATE);
 }
 
-static void race_pass_count(struct race_point *rp, const struct race_pass *pass)
+/*
+ * Is @rp armed for this pass, or bypassed for it, and by whom?  Without the lock: all
+ * that is read belongs to one arming, or the answer is no.
+ */
+static bool race_armed_for(const struct race_point *rp,
+			   const struct race_pass *pass,
+			   const struct race_session **owner)
 {
 	/* Pairs with smp_store_release() in race_publish(). */
 	unsigned int seq = smp_load_acquire(&rp->seq);
-	struct race_session *owner;
 	bool match;
 
 	if (!(seq & 1))
-		return;
+		return false;
 	/* Races with arming and disarming; what it says then is thrown away. */
-	owner = data_race(rp->owner);
+	*owner = data_race(rp->owner);
 	/* Likewise. */
 	match = data_race(race_match(&rp->filter, pass));
 	/* The filter before seq.  Pairs with smp_wmb() in race_disarm(). */
 	smp_rmb();
-	if (!match || READ_ONCE(rp->seq) != seq)
-		return;
-	race_hit(rp, owner, pass);
+	return match && READ_ONCE(rp->seq) == seq;
+}
+
+static void race_pass_count(struct race_point *rp, const struct race_pass *pass)
+{
+	const struct race_session *owner;
+
+	if (race_armed_for(rp, pass, &owner))
+		race_hit(rp, owner, pass);
 }
 
 static bool race_bypassed(struct race_point *rp, const struct mm_struct *mm)
 {
-	/* Pairs with smp_store_release() in race_publish(). */
-	unsigned int seq = smp_load_acquire(&rp->seq);
-	const struct mm_struct *only;
+	const struct race_pass pass = { .mm = mm };
+	const struct race_session *owner;
 
-	if (!(seq & 1))
-		return false;
-	/* Races with bypassing and restoring; then it is thrown away. */
-	only = data_race(rp->filter.mm);
-	/* The filter before seq.  Pairs with smp_wmb() in race_disarm(). */
-	smp_rmb();
-	if ((only && only != mm) || READ_ONCE(rp->seq) != seq)
+	if (!race_armed_for(rp, &pass, &owner))
 		return false;
 	atomic_inc(&rp->hits);
 	atomic_inc(&rp->total);
@@ -616,7 +620,7 @@ static void race_disarm(struct race_point *rp)
 	raw_spin_lock_irq(&rp->lock);
 	if (race_armed(rp))
 		WRITE_ONCE(rp->seq, rp->seq + 1);
-	/* seq before the filter.  Pairs with smp_rmb() in race_pass_count(). */
+	/* seq before the filter.  Pairs with smp_rmb() in race_armed_for(). */
 	smp_wmb();
 	old = rp->filter;
 	memset(&rp->filter, 0, sizeof(rp->filter));
@@ -814,7 +818,7 @@ static void race_publish(struct race_session *s, struct race_point *rp,
 	rp->timeouts = 0;
 	rp->killed = 0;
 	atomic_set(&rp->hits, 0);
-	/* All of it before seq.  Pairs with the acquire in race_pass_count(). */
+	/* All of it before seq.  Pairs with the acquire in race_armed_for(). */
 	smp_store_release(&rp->seq, rp->seq + 1);
 	raw_spin_unlock_irq(&rp->lock);
 }

@@ -423,6 +423,9 @@ static void race_point_close_while_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any"), -ESHUTDOWN);
 	KUNIT_EXPECT_EQ(test, command(s, "bypass kunit_guard"), -ESHUTDOWN);
 	KUNIT_EXPECT_EQ(test, command(s, "wait kunit_hold held=1"), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, command(s, "release kunit_hold"), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, command(s, "restore kunit_guard"), -ESHUTDOWN);
 	race_session_close(s);
 	passer_join(&p);
 }
@@ -453,6 +456,8 @@ static void race_point_unknown_name(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, command(s, "arm no_such_point any"), -ENOENT);
 	KUNIT_EXPECT_EQ(test, command(s, "bypass no_such_guard"), -ENOENT);
 	KUNIT_EXPECT_EQ(test, command(s, "release no_such_point"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, command(s, "disarm no_such_point"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, command(s, "restore no_such_guard"), -ENOENT);
 	KUNIT_EXPECT_EQ(test, command(s, "wait no_such_point"), -ENOENT);
 	race_session_close(s);
 }
@@ -515,6 +520,7 @@ static void race_point_two_owners(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, command(b, "arm kunit_other any times=0"), 0);
 	KUNIT_EXPECT_EQ(test, command(b, "bypass kunit_guard"), 0);
 	KUNIT_EXPECT_EQ(test, command(a, "bypass kunit_guard"), -EBUSY);
+	KUNIT_EXPECT_EQ(test, command(a, "restore kunit_guard"), -EPERM);
 
 	/* Disarmed, its counts are still the owner's. */
 	KUNIT_EXPECT_EQ(test, command(a, "disarm kunit_hold"), 0);
