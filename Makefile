@@ -55,7 +55,7 @@ soak: ## userfaultfd events under random load for MINUTES, in both modes
 
 apply: ## the series on build/, or on your own tree with KDIR=
 ifdef KDIR
-	@vm/deps source && scripts/series apply-to "$(KDIR)"
+	@vm/ready apply-to && vm/deps source && scripts/series apply-to "$(KDIR)"
 else
 	@vm/ready series && vm/deps source && vm/run series apply
 endif
