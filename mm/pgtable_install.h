@@ -43,8 +43,8 @@ static inline enum pmd_state pmd_state(pmd_t pmd)
 	if (pmd_present(pmd) && !pmd_leaf(pmd))
 		return PMD_STATE_BAD;
 	/* What fills used to ask. */
-	if (race_bypass(pgtable_migrating) && !pmd_trans_huge(pmd))
-		return PMD_STATE_TABLE;
+	if (race_bypass(pgtable_migrating))
+		return pmd_trans_huge(pmd) ? PMD_STATE_HUGE : PMD_STATE_TABLE;
 	return PMD_STATE_HUGE;
 }
 
