@@ -689,7 +689,7 @@ static void map_changing_undelivered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, changes(ctx), 1);
 	memset(&msg, 0, sizeof(msg));
 	KUNIT_EXPECT_EQ(test, read_into(ctx, &msg, sizeof(msg), &file), 0);
-	KUNIT_EXPECT_EQ(test, msg.event, UFFD_EVENT_UNMAP);
+	KUNIT_EXPECT_EQ(test, (int)msg.event, UFFD_EVENT_UNMAP);
 	KUNIT_EXPECT_EQ(test, changes(ctx), 0);
 	KUNIT_EXPECT_EQ(test, read_into(ctx, &msg, sizeof(msg), &file), -EAGAIN);
 	KUNIT_EXPECT_TRUE(test, map_changing_wait(&fork));

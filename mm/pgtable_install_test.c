@@ -143,7 +143,7 @@ static void refused(struct kunit *test, pmd_t pmd, enum pmd_state state, int err
 	pmd_clear(f->pmd);
 
 	/* It is as clean as it was: it can be installed now. */
-	KUNIT_ASSERT_EQ(test, install(f, ADDR, &pte, &ptl), PMD_STATE_TABLE);
+	KUNIT_ASSERT_TRUE(test, install(f, ADDR, &pte, &ptl) == PMD_STATE_TABLE);
 	__acquire(ptl);
 	KUNIT_EXPECT_TRUE(test, pte_none(ptep_get(pte)));
 	pte_unmap_unlock(pte, ptl);
@@ -158,7 +158,7 @@ static void pgtable_install_on_none(struct kunit *test)
 	new_table(test);
 	pmd_install(f->mm, f->pmd, &f->prealloc);
 	KUNIT_EXPECT_TRUE(test, !f->prealloc);
-	KUNIT_EXPECT_EQ(test, pmd_state(*f->pmd), PMD_STATE_TABLE);
+	KUNIT_EXPECT_TRUE(test, pmd_state(*f->pmd) == PMD_STATE_TABLE);
 	KUNIT_EXPECT_EQ(test, table_bytes(f) - bytes, PTRS_PER_PTE * sizeof(pte_t));
 	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
 }
@@ -179,7 +179,7 @@ static void pgtable_install_on_table(struct kunit *test)
 	second = new_table(test);
 	pmd_install(f->mm, f->pmd, &f->prealloc);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, second);
-	KUNIT_ASSERT_EQ(test, install(f, ADDR + PAGE_SIZE, &pte, &ptl), PMD_STATE_TABLE);
+	KUNIT_ASSERT_TRUE(test, install(f, ADDR + PAGE_SIZE, &pte, &ptl) == PMD_STATE_TABLE);
 	__acquire(ptl);
 	KUNIT_EXPECT_PTR_EQ(test, f->prealloc, second);
 	lockdep_assert_held(ptl);
@@ -196,9 +196,9 @@ static void pgtable_install_without_table(struct kunit *test)
 	spinlock_t *ptl;
 	pte_t *pte;
 
-	KUNIT_EXPECT_EQ(test, pmd_state(*f->pmd), PMD_STATE_NONE);
+	KUNIT_EXPECT_TRUE(test, pmd_state(*f->pmd) == PMD_STATE_NONE);
 	KUNIT_EXPECT_EQ(test, pmd_state_error(PMD_STATE_NONE), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, install(f, ADDR, &pte, &ptl), PMD_STATE_NONE);
+	KUNIT_EXPECT_TRUE(test, install(f, ADDR, &pte, &ptl) == PMD_STATE_NONE);
 	KUNIT_EXPECT_TRUE(test, pmd_none(*f->pmd));
 }
 
@@ -211,13 +211,13 @@ static void pgtable_install_with_entry(struct kunit *test)
 	pte_t *pte, entry = mk_pte(f->page, PAGE_READONLY);
 
 	new_table(test);
-	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), PMD_STATE_TABLE);
+	KUNIT_ASSERT_TRUE(test, install(f, addr, &pte, &ptl) == PMD_STATE_TABLE);
 	__acquire(ptl);
 	KUNIT_EXPECT_TRUE(test, !f->prealloc);
 	KUNIT_EXPECT_TRUE(test, pte_none(ptep_get(pte)));
 	set_pte_at(f->mm, addr, pte, entry);
 	pte_unmap_unlock(pte, ptl);
-	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), PMD_STATE_TABLE);
+	KUNIT_ASSERT_TRUE(test, install(f, addr, &pte, &ptl) == PMD_STATE_TABLE);
 	__acquire(ptl);
 	KUNIT_EXPECT_TRUE(test, pte_same(ptep_get(pte), entry));
 	pte_clear(f->mm, addr, pte);
@@ -273,7 +273,7 @@ static void pgtable_install_range_none(struct kunit *test)
 	pte_t *pte;
 
 	new_table(test);
-	KUNIT_ASSERT_EQ(test, install(f, addr, &pte, &ptl), PMD_STATE_TABLE);
+	KUNIT_ASSERT_TRUE(test, install(f, addr, &pte, &ptl) == PMD_STATE_TABLE);
 	__acquire(ptl);
 	set_pte_at(f->mm, addr, pte, mk_pte(f->page, PAGE_READONLY));
 	pte_unmap_unlock(pte, ptl);
@@ -396,8 +396,8 @@ static bool installers_round(struct kunit *test, struct installer *w, int first)
 		return false;
 
 	/* One of them has installed its table, and both are in it. */
-	KUNIT_EXPECT_EQ(test, w[0].state, PMD_STATE_TABLE);
-	KUNIT_EXPECT_EQ(test, w[1].state, PMD_STATE_TABLE);
+	KUNIT_EXPECT_TRUE(test, w[0].state == PMD_STATE_TABLE);
+	KUNIT_EXPECT_TRUE(test, w[1].state == PMD_STATE_TABLE);
 	KUNIT_EXPECT_NE(test, w[0].installed, w[1].installed);
 	KUNIT_EXPECT_EQ(test, table_bytes(f) - bytes, PTRS_PER_PTE * sizeof(pte_t));
 	good = pmd_state(*f->pmd) == PMD_STATE_TABLE;
