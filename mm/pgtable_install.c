@@ -31,7 +31,6 @@
  * Source: Hugh Dickins, "huge tmpfs: avoid premature exposure of new pagetable",
  * and Kirill A. Shutemov's reply, 2016.
  */
-#include <linux/bug.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 
