@@ -2,31 +2,32 @@
 /*
  * Page tables are not exposed before they hold something.
  *
- * A pmd of a mapping that huge pages fit in is in one of these states:
+ * A pmd of a mapping that huge pages fit in is in one of these states.  Each change
+ * is made under the lock of the pmd:
  *
- *	none ------------> page table		pmd_install(), under the lock of the pmd
- *	none ------------> huge			a fault, fork(), mremap(): the same
- *	huge <-----------> migrating		migration, the same
- *	huge, migrating -> none			zap or split of a file's page, the same
- *	huge, migrating -> page table		split of an anonymous page, the same
+ *	none ------------> page table		pmd_install()
+ *	none ------------> huge			a fault, fork(), mremap()
+ *	huge <-----------> migrating		migration
+ *	huge, migrating -> none			zap or split of a file's page
+ *	huge, migrating -> page table		split of an anonymous page
  *	page table ------> none, huge		khugepaged, munmap(), mremap()
  *
- * The last line needs mmap_lock for writing (munmap() goes on with it for reading when no
- * mapping is left that would lead anybody there), but later kernels take page tables
- * away under mmap_lock for reading, or without it.  Hence two rules:
+ * The last line needs mmap_lock for writing.  munmap() goes on with mmap_lock for
+ * reading when no mapping is left that would lead anybody there.  Later kernels take
+ * page tables away under mmap_lock for reading, or without it.  Hence two rules:
  *
- *  - A page table stays for whoever has mapped and locked it, until the lock is dropped.
- *    Nothing else lasts that a look at a pmd has shown: map and lock a page table by
- *    pte_install_map_lock(), which looks again.
+ *  - A page table stays for whoever has mapped and locked it, until the lock is
+ *    dropped.  Nothing else lasts that a look at a pmd has shown.  Map and lock a page
+ *    table by pte_install_map_lock(), which looks again.
  *
  *  - A page table that holds nothing keeps a huge page out for as long as nobody takes
- *    it away.  So it is allocated early, where its allocation may
- *    sleep (no page lock, no RCU section), and installed late, together with its
- *    first entry, when all that can fail has been tried.
+ *    it away.  So it is allocated early, where its allocation may sleep (no page lock,
+ *    no RCU section), and installed late, together with its first entry, when all that
+ *    can fail has been tried.
  *
- * A page table is visible to lockless walkers from pmd_populate() on, empty until
- * its first entry is set under its lock.  That is an instant and not a state: the
- * task that installs it goes on to set that entry, and holds mmap_lock.
+ * A page table is visible to lockless walkers from pmd_populate() on, and empty until
+ * its first entry is set under its lock.  The task that installs it goes on to set
+ * that entry, and holds mmap_lock.
  *
  * Source: Hugh Dickins, "huge tmpfs: avoid premature exposure of new pagetable",
  * and Kirill A. Shutemov's reply, 2016.
@@ -43,11 +44,11 @@
  * @pmd: where no page table was seen
  * @prealloc: as in pte_install_map_lock(), which calls this
  *
- * Each round after the first takes other tasks that have changed the pmd twice in
+ * Each round after the first needs other tasks that have changed the pmd twice in
  * between: a huge page came before the page table and has gone again.
  *
  * Context: as pte_install_map_lock().
- * Return: what the pmd holds; PMD_STATE_NONE if there is no page table to be installed.
+ * Return: what the pmd holds.  PMD_STATE_NONE: there is no page table to install.
  */
 enum pmd_state pmd_install_table(struct mm_struct *mm, pmd_t *pmd,
 				 pgtable_t *prealloc)
@@ -56,44 +57,10 @@ enum pmd_state pmd_install_table(struct mm_struct *mm, pmd_t *pmd,
 
 	while (state == PMD_STATE_NONE && *prealloc) {
 		pmd_install(mm, pmd, prealloc);
-		/* What fills used to take for granted. */
+		/* As if nothing could have come and gone. */
 		if (race_bypass(pgtable_look_again))
 			BUG_ON(pmd_none(*pmd));
 		state = pmd_state(pmdp_get_lockless(pmd));
 	}
 	return state;
-}
-
-/**
- * pmd_skip_none() - where does a part of a page table begin to hold something?
- * @mm: the mm
- * @pmd: of the page table
- * @addr: where the part begins
- * @end: where it ends; not beyond this page table
- *
- * Context: mmap_lock of @mm held for writing, so that nothing is added; what is found
- * there can be gone at once.  Takes the lock of the page table, since an entry can be
- * two words.
- * Return: the address of the first entry that is not none, @end if there is none.
- */
-unsigned long pmd_skip_none(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
-			    unsigned long end)
-{
-	unsigned long nr = (end - addr) >> PAGE_SHIFT;
-	pte_t *start, *pte;
-	spinlock_t *ptl;
-
-	if (race_bypass(pgtable_replicate))
-		return addr;
-	start = pte_offset_map_lock(mm, pmd, addr, &ptl);
-	if (!start) {
-		__release(ptl);
-		return end;
-	}
-	for (pte = start; pte != start + nr; pte++)
-		if (!pte_none(ptep_get(pte)))
-			break;
-	addr += (pte - start) << PAGE_SHIFT;
-	pte_unmap_unlock(start, ptl);
-	return addr;
 }

@@ -16,7 +16,7 @@
 /**
  * enum pmd_state - what a pmd holds
  * @PMD_STATE_TABLE: a page table
- * @PMD_STATE_NONE: nothing: a page table is needed
+ * @PMD_STATE_NONE: nothing, a page table is needed
  * @PMD_STATE_HUGE: a huge page, under migration or not
  * @PMD_STATE_BAD: what no pmd should hold
  */
@@ -42,14 +42,14 @@ static inline enum pmd_state pmd_state(pmd_t pmd)
 		return PMD_STATE_NONE;
 	if (pmd_present(pmd) && !pmd_leaf(pmd))
 		return PMD_STATE_BAD;
-	/* What fills used to ask. */
+	/* As if a huge pmd were one that pmd_trans_huge() knows. */
 	if (race_bypass(pgtable_migrating))
 		return pmd_trans_huge(pmd) ? PMD_STATE_HUGE : PMD_STATE_TABLE;
 	return PMD_STATE_HUGE;
 }
 
 /**
- * pmd_state_error() - what a system call says that needed a page table
+ * pmd_state_error() - the errno of a system call that needed a page table
  * @state: as pte_install_map_lock() returned it
  *
  * Return: 0 for a page table; -ENOMEM if there is none, and none to be installed;
@@ -72,21 +72,21 @@ enum pmd_state pmd_install_table(struct mm_struct *mm, pmd_t *pmd,
  * @mm: the mm
  * @pmd: of the page table
  * @addr: of the entry that is wanted
- * @prealloc: where the caller has a page table to be installed if the pmd is none,
- *	clean as pte_alloc_one() made it, or NULL there; set to NULL when it has been
- *	installed, else left to the caller, clean
+ * @prealloc: a page table to be installed if the pmd is none, clean as pte_alloc_one()
+ *	made it, or NULL there; set to NULL when it has been installed, else left to
+ *	the caller, clean
  * @ptep: the entry, when PMD_STATE_TABLE is returned
  * @ptlp: the lock, which is held then.  Sparse cannot know: tell it, __acquire(ptl)
  *
- * Never allocates and never sleeps, and so may be called under a page lock and in
- * an RCU section.  A page table that is there before is used, whoever has
- * installed it.  A caller that then finds no use for the entry leaves what it has
- * installed behind, empty: test what can fail before the call.
+ * Never allocates and never sleeps, so that it may be called under a page lock and in
+ * an RCU section.  A page table that is there already is used, whoever has installed
+ * it.  A caller that then finds no use for the entry leaves an empty page table
+ * behind: test what can fail before the call.
  *
- * Context: the mapping of @addr stays: mmap_lock of @mm held, for reading at least.
- * The lock of the pmd not.
- * Return: PMD_STATE_TABLE, or why there is no page table.  PMD_STATE_NONE: allocate
- * one, where that may sleep, and come back.
+ * Context: the mapping of @addr stays: mmap_lock of @mm is held, for reading at
+ * least.  The lock of the pmd is not held.
+ * Return: PMD_STATE_TABLE, or why there is no page table.  After PMD_STATE_NONE
+ * allocate one where that may sleep, and call again.
  */
 static inline enum pmd_state
 pte_install_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
@@ -104,25 +104,6 @@ pte_install_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 		__release(*ptlp);
 	} while (unlikely(!*ptep));
 	return PMD_STATE_TABLE;
-}
-
-unsigned long pmd_skip_none(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
-			    unsigned long end);
-
-/**
- * pmd_range_none() - does a part of a page table hold nothing?
- * @mm: the mm
- * @pmd: of the page table
- * @addr: where the part begins
- * @end: where it ends; not beyond this page table
- *
- * Context: as pmd_skip_none().
- * Return: true if there is nothing to be copied or moved.
- */
-static inline bool pmd_range_none(struct mm_struct *mm, pmd_t *pmd,
-				  unsigned long addr, unsigned long end)
-{
-	return pmd_skip_none(mm, pmd, addr, end) == end;
 }
 
 #endif /* _MM_PGTABLE_INSTALL_H */

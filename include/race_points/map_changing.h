@@ -78,4 +78,9 @@ RACE_GUARD(uffd_close_retry,
 RACE_GUARD(uffd_fill_kind,
 	   "a fill that held no lock does not go on in another kind of mapping");
 
+struct uffd_event;
+
+void race_uffd_event_hand_over(struct uffd_event *event);
+void race_uffd_event_end(struct uffd_event *event);
+
 #endif /* _RACE_POINTS_MAP_CHANGING_H */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Events of killed tasks: see mm/uffd_event_orphan.c.
+ */
+#ifndef _LINUX_UFFD_EVENT_ORPHAN_H
+#define _LINUX_UFFD_EVENT_ORPHAN_H
+
+struct uffd_event;
+struct userfaultfd_ctx;
+
+/* So many of them wait to be read, in each context. */
+#define UFFD_EVENT_ORPHANS_MAX	64
+
+void uffd_event_wait_or_orphan(struct uffd_event *event);
+void uffd_event_reap(struct userfaultfd_ctx *ctx);
+
+#endif /* _LINUX_UFFD_EVENT_ORPHAN_H */

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The yielding mode of map_changing: a removal does not wait for fills, which may be
+ * at it for gigabytes, and a fill lets those in who wait for its locks.  See
+ * mm/map_changing.c for the default mode, and for the members of struct
+ * userfaultfd_ctx.
+ *
+ *	map_changing_yield	the mode.  W: map_changing_lock, before UFFDIO_API
+ *
+ * A removal raises mmap_changing and map_changing_gen without the lock.  A fill that
+ * is running finds out page by page, under the page-table lock:
+ *
+ *	removal					fill
+ *
+ *	[R1] mmap_changing++			[F1] note map_changing_gen
+ *	[R2] map_changing_gen++ (full barrier)	[F2] mmap_changing? -EAGAIN
+ *	     the event is read: mmap_changing--	[F3] populate the pmd, or the
+ *	[R3] read the pmd: none? skip it	     page cache
+ *	[R4] page-table lock			[F4] page-table lock
+ *	     clear the ptes			[F5] smp_mb__after_spinlock()
+ *						[F6] map_changing_gen moved?
+ *						     -EAGAIN
+ *						     install the pte
+ *
+ * If F4 comes before R4 the page is removed.  If R4 comes before F4, R2 is visible at
+ * F6.  If R3 sees no page table, or no page in the page cache, no lock orders the two:
+ * each stores first and then reads what the other has stored, so both need a full
+ * barrier, R2's and F5.  R1 comes before R2, and F1 before F2: a fill that has noted
+ * the number of R2 sees mmap_changing raised, unless the event was read; then it may
+ * go on.  tools/verification/map_changing models this with store buffers.
+ *
+ * Pages of hugetlb are not validated: a fill has them in the page cache, and its
+ * reservations changed, before it takes the page-table lock.  Nor is what
+ * UFFDIO_WRITEPROTECT changes.  Removals from such mappings wait as in the default
+ * mode: for one page where fills let others in, and for a whole UFFDIO_WRITEPROTECT.
+ *
+ * A fill lets others in only where whatever could put another mapping in the place of
+ * this one moves map_changing_gen: the events of munmap and mremap are on, and
+ * UNREGISTER moves it in this mode.  Others may split the mapping: then the fill ends
+ * with what it has done.  A fill through the file of another context than that of the
+ * mapping never lets others in.
+ */
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/map_changing.h>
+#include <linux/map_changing_yield.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/rwsem.h>
+#include <linux/sched/signal.h>
+#include <linux/spinlock.h>
+#include <linux/userfaultfd_k.h>
+
+#include <race_points/map_changing.h>
+
+/* 1: a monitor may switch a context of its own to yielding mode.  W: sysctl */
+int sysctl_userfaultfd_yield __read_mostly;
+
+/**
+ * map_changing_set_yield() - switch a context to yielding mode
+ * @ctx: the userfaultfd context
+ *
+ * The mode decides who waits for whom, so it must not change under a fill or a
+ * removal.  There is none before UFFDIO_API, and a fill that comes after it takes
+ * map_changing_lock: either it sees the new mode, or @ctx is seen in use here.
+ *
+ * Context: process context, sleeps.  Takes map_changing_lock for writing.
+ * Return: 0; -EPERM if vm.userfaultfd_yield is 0; -EBUSY if UFFDIO_API was called;
+ * -EINTR if the task was killed while it waited for the lock.
+ */
+int map_changing_set_yield(struct userfaultfd_ctx *ctx)
+{
+	int err;
+
+	if (!READ_ONCE(sysctl_userfaultfd_yield))
+		return -EPERM;
+	err = down_write_killable(&ctx->map_changing_lock);
+	if (err)
+		return err;
+	if (READ_ONCE(ctx->features))
+		err = -EBUSY;
+	else
+		ctx->map_changing_yield = true;
+	up_write(&ctx->map_changing_lock);
+	return err;
+}
+
+/**
+ * map_changing_announce_removal() - pages are about to be removed
+ * @ctx: context of a mapping that loses them; the caller has a reference
+ * @validated: fills into that mapping call map_changing_fill_valid()
+ *
+ * As map_changing_begin_removal().  In yielding mode it does not wait for fills that
+ * find out by themselves.
+ *
+ * Context: process context, sleeps.  The mmap_lock of ctx->mm is held.
+ * Return: as map_changing_begin_removal().
+ */
+int map_changing_announce_removal(struct userfaultfd_ctx *ctx, bool validated)
+{
+	if (!ctx->map_changing_yield || !validated)
+		return map_changing_begin_removal(ctx);
+	/* As in the default mode. */
+	if (race_bypass(map_changing_yield))
+		return map_changing_begin_removal(ctx);
+
+	/* One event is enough: what a killed task would remove next stays. */
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	/* [R1] and [R2].  Pairs with map_changing_fill_valid() as well. */
+	map_changing_raise(ctx);
+	return 0;
+}
+
+/**
+ * map_changing_invalidate() - fills that hold no lock now must not go on
+ * @ctx: context of a mapping that is unregistered
+ *
+ * For changes that the monitor makes itself: there is no event and nothing to wait
+ * for.  In the default mode such fills go on, as they did before.
+ *
+ * Context: the mmap_lock of ctx->mm is held for writing.
+ */
+void map_changing_invalidate(struct userfaultfd_ctx *ctx)
+{
+	if (ctx->map_changing_yield)
+		atomic_long_inc_return(&ctx->map_changing_gen);
+}
+
+/**
+ * map_changing_fill_valid() - may this page be installed?
+ * @fill: a fill that was admitted
+ *
+ * In the default mode nothing can have changed, since the fill holds
+ * map_changing_lock.
+ *
+ * Context: any.  The answer counts if the lock of the page table that gets the page
+ * is held, and was taken after the page table, and the page in the page cache, were
+ * visible to others.
+ * Return: true, or false if the fill has to end with -EAGAIN.
+ */
+bool map_changing_fill_valid(const struct map_changing_fill *fill)
+{
+	if (likely(!fill->ctx->map_changing_yield))
+		return true;
+	/*
+	 * [F5]: a removal that saw no page table did not take its lock.  Pairs with
+	 * map_changing_raise().
+	 */
+	smp_mb__after_spinlock();
+	return map_changing_fill_same(fill);
+}
+
+/**
+ * map_changing_fill_contended() - shall this fill let others in?
+ * @fill: a fill that was admitted, and has installed at least one page since
+ * @vma: the mapping that is filled
+ *
+ * If so it calls map_changing_fill_pause(), drops its locks and begins again.
+ *
+ * Context: the locks of the fill are held.
+ * Return: true in yielding mode if somebody waits for one of the locks, and the fill
+ * will see it when another mapping takes the place of this one.
+ */
+bool map_changing_fill_contended(const struct map_changing_fill *fill,
+				 const struct vm_area_struct *vma)
+{
+	const unsigned int seen = UFFD_FEATURE_EVENT_UNMAP |
+				  UFFD_FEATURE_EVENT_REMAP;
+	struct userfaultfd_ctx *ctx = fill->ctx;
+
+	if (likely(!ctx->map_changing_yield))
+		return false;
+	if (vma->vm_userfaultfd_ctx.ctx != ctx ||
+	    (READ_ONCE(ctx->features) & seen) != seen)
+		return false;
+	/* As in the default mode. */
+	if (race_bypass(map_changing_break))
+		return false;
+
+	return vma_lock_is_contended(vma) ||
+	       rwsem_is_contended(&ctx->map_changing_lock);
+}

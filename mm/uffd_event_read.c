@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How a monitor reads an event of a userfaultfd.
+ *
+ * An event counts as read when it is in the memory of the reader.  The message is
+ * copied under event_wqh.lock, with page faults disabled, and only then
+ * acknowledged.  An event that cannot be delivered, for want of memory or of a
+ * file, keeps its place in the queue.
+ *
+ * The event of a fork brings a file for the context of the child.  A file cannot be
+ * made under the lock: the reader makes one without a context beforehand and asks
+ * again, and whichever fork is the oldest then gets it.  A file that was not needed
+ * is put.
+ */
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/uffd_event.h>
+#include <linux/uffd_event_read.h>
+#include <linux/uio.h>
+#include <linux/userfaultfd_ctx.h>
+
+#include <race_points/map_changing.h>
+
+/* All of it, or nothing.  Does not fault. */
+static int uffd_event_copy(const struct uffd_msg *msg, struct iov_iter *to)
+{
+	size_t copied;
+
+	pagefault_disable();
+	copied = copy_to_iter(msg, sizeof(*msg), to);
+	pagefault_enable();
+	if (copied == sizeof(*msg))
+		return 0;
+	iov_iter_revert(to, copied);
+	return -EFAULT;
+}
+
+/* The oldest event brings a file that the reader has not made. */
+static int uffd_event_no_file(struct uffd_event *event,
+			      const struct uffd_event_file *file)
+{
+	if (!file->err)
+		return -ENFILE;
+	/* As if the place of an event did not matter. */
+	if (race_bypass(uffd_read_place))
+		list_move_tail(&event->queue, &event->ctx->events);
+
+	return file->err;
+}
+
+/* The reader has the message: it gets the file as well. */
+static void uffd_event_attach(struct uffd_event *event,
+			      struct uffd_event_file *file)
+{
+	if (event->child) {
+		file->file->private_data = event->child;
+		file->attached = true;
+	}
+	uffd_event_ack(event);
+}
+
+static int uffd_event_deliver(struct uffd_event *event, struct iov_iter *to,
+			      struct uffd_event_file *file)
+{
+	struct uffd_msg msg = event->msg;
+	int err;
+
+	if (event->child)
+		msg.arg.fork.ufd = file->fd;
+	err = uffd_event_copy(&msg, to);
+	/* As if copying could not fail. */
+	if (race_bypass(uffd_read_copied))
+		return uffd_event_attach(event, file), err;
+	if (!err)
+		uffd_event_attach(event, file);
+	return err;
+}
+
+/**
+ * uffd_event_read() - deliver the oldest event
+ * @ctx: the userfaultfd context
+ * @to: where the reader wants it; advanced by a struct uffd_msg for each event
+ * @file: for an event that brings a file
+ *
+ * Context: interrupts are off, fd_wqh.lock may be held.  Does not fault.
+ * Return: 0; -EAGAIN if there is no event; -EFAULT if the memory is not there, at
+ * least not now; -ENFILE if the event brings a file: make one, or say in @file why
+ * not, and ask again; or file->err.
+ */
+int uffd_event_read(struct userfaultfd_ctx *ctx, struct iov_iter *to,
+		    struct uffd_event_file *file)
+{
+	struct uffd_event *event;
+	int err;
+
+	spin_lock(&ctx->event_wqh.lock);
+	event = uffd_event_oldest(ctx);
+	if (!event)
+		err = -EAGAIN;
+	else if (event->child && !file->file)
+		err = uffd_event_no_file(event, file);
+	else
+		err = uffd_event_deliver(event, to, file);
+	spin_unlock(&ctx->event_wqh.lock);
+	return err;
+}
+
+/**
+ * uffd_event_file_put() - install or free what was made for a fork
+ * @file: the file, if any; empty afterwards
+ *
+ * Context: process context, sleeps.
+ */
+void uffd_event_file_put(struct uffd_event_file *file)
+{
+	if (file->attached) {
+		fd_install(file->fd, file->file);
+	} else if (file->file) {
+		put_unused_fd(file->fd);
+		fput(file->file);
+	}
+	memset(file, 0, sizeof(*file));
+}
