@@ -2,34 +2,38 @@
 /*
  * Named race points: hold a task at a named place until a test lets it go.
  *
- * A point is in one of these states, changed only under race_point.lock:
+ * A point is in one of these states, which change only under race_point.lock:
  *
  *	owner == NULL, seq even		free
  *	owner != NULL, seq even		disarmed; its counts can still be read
  *	owner != NULL, seq odd		armed; matching tasks wait on @waiters
  *
- * and is moved to the last by "arm", back to the second by "disarm", and to the
- * first by the end of its session.  Leaving the armed state releases every waiter,
- * so a task waits only at an armed point.
+ * "arm" moves a point to the last state, "disarm" back to the second, and the
+ * end of the session to the first.  Leaving the armed state releases every
+ * waiter, so a task waits only at an armed point.
  *
- * A session is an open file, and it belongs to the process that opened it.  It
- * ends when that process closes the file or dies, in ->flush and not in
- * ->release: a held child may have inherited the descriptor, and ->release would
- * then wait for the very task that the session holds.  For the same reason nobody
- * is held who is in the thread group of the opener or works on its mm: a killed
- * opener drops its mm before its files.  Files shared by clone(CLONE_FILES) with
- * another process are closed by the last of them: then the session lives as long.
+ * A session is an open file and belongs to the process that opened it.  It ends
+ * when that process closes the file or dies, in ->flush and not in ->release:
+ * a held child may have inherited the descriptor, and ->release would not be
+ * called until that child, which only the session can let go, has exited.  For
+ * the same reason tasks in the thread group of the opener, and tasks that work
+ * on its mm, are never held: a killed opener drops its mm before its files.
+ * Where files are shared with another process by clone(CLONE_FILES), the last
+ * of the two closes them, and the session lives until then.
  *
- * A pass in interrupt context is made by nobody: the task that was interrupted is
- * not looked at, neither by the filters nor in order to spare the opener.  What
- * counts is the CPU and what the pass says that it works on.
+ * A pass in interrupt context is not attributed to the interrupted task,
+ * neither by the filters nor by the exception for the opener.  It is matched by
+ * its CPU and by the mm or the file that it says it works on.
  *
- * A waiter may be let go by the hits of another point ("until").  It looks at their
- * number by itself, since they may come from where nobody may be woken.
+ * A waiter may be let go by the hits of another point ("until").  It polls
+ * their number itself, since they may come from a context in which no task may
+ * be woken.
+ *
+ * "W:" in the comments of fields names the lock under which they are written.
  *
  * Lock order: race_mutex -> race_point.lock.  The latter is a raw leaf lock: a
- * pass may come from anywhere but NMI.  Waking a waiter takes its pi_lock, so no
- * hold or spin point may be placed under a scheduler lock.
+ * pass may come from any context but NMI.  Waking a waiter takes its pi_lock,
+ * so no hold or spin point may be placed under a scheduler lock.
  */
 #include <linux/capability.h>
 #include <linux/completion.h>
@@ -56,8 +60,9 @@
 #include "race_point.h"
 
 /*
- * Holds stay below the hung-task detector (120 s by default), spins below the RCU
- * stall detector (21 s) unless each delay step takes twice its time.
+ * The limit of a hold is below the time of the hung-task detector (120 s by
+ * default), and that of a spin below the RCU stall detector's (21 s) unless
+ * each delay step takes twice its nominal time.
  */
 #define RACE_HOLD_MS		10000
 #define RACE_HOLD_MS_MAX	60000
@@ -76,20 +81,20 @@ struct race_session {
 };
 
 /*
- * A file that a filter was made for.  Kept until its session is closed: this may be
- * the last reference, and tearing down a file waits for pages that may be locked by
- * whom the session holds.
+ * A file that a filter was made for.  It is kept until the session is closed:
+ * this may be the last reference, and tearing down a file waits for pages that
+ * may be locked by a task which the session holds.
  */
 struct race_file {
 	struct list_head node;
 	struct file *file;
 };
 
-/* What a pass says that it works on. */
+/* The memory or the file that a pass works on, as its caller says. */
 struct race_pass {
 	const struct mm_struct *mm;
 	const struct address_space *mapping;
-	bool file;		/* @at is the index of a page and not an address */
+	bool file;		/* @at is the index of a page, not an address */
 	unsigned long at;
 };
 
@@ -103,7 +108,7 @@ struct race_waiter {
 	bool released;		/* set last by the releaser */
 };
 
-/* How a hold ends, when not by a release. */
+/* How a hold ends that is not ended by a release. */
 enum race_end {
 	RACE_END_REACHED,
 	RACE_END_LATE,
@@ -112,7 +117,8 @@ enum race_end {
 
 /*
  * The log of one session.  A pass claims an entry by @next and writes it with
- * interrupts off, so that clearing can wait for those that are still at it.
+ * interrupts off, so that clearing the log can wait for passes that still
+ * write.
  */
 struct race_log_entry {
 	const struct race_point *rp;
@@ -124,8 +130,8 @@ struct race_log_entry {
 };
 
 static struct {
-	struct race_session *session;	/* whose log it is.  W: race_mutex */
-	struct race_session *active;	/* whose hits are taken.  W: race_mutex */
+	struct race_session *session;	/* that owns it.  W: race_mutex */
+	struct race_session *active;	/* that logs hits now.  W: race_mutex */
 	atomic_t writers;
 	atomic_t next;
 	atomic_t lost;
@@ -146,9 +152,9 @@ static const char * const race_kind_names[] = {
 
 /**
  * race_point_register() - make a point known under its name
- * @rp: a statically initialised point; it stays for ever
+ * @rp: a statically initialised point, which is never freed
  *
- * Called by the initcall that RACE_HOLD() and its like expand to.
+ * Called by the initcall that RACE_HOLD() and the other declarations expand to.
  *
  * Context: boot, process context.
  */
@@ -164,9 +170,10 @@ static bool race_armed(const struct race_point *rp)
 	return READ_ONCE(rp->seq) & 1;
 }
 
-static bool race_match(const struct race_filter *f, const struct race_pass *pass)
+static bool race_match(const struct race_filter *f,
+		       const struct race_pass *pass)
 {
-	/* A pass without the lock must not follow a pointer that it read twice. */
+	/* Without the lock the test and the use must be of one value. */
 	const struct cpumask *cpus = READ_ONCE(f->cpus);
 
 	if ((f->tid || f->tgid) && !in_task())
@@ -187,10 +194,13 @@ static bool race_match(const struct race_filter *f, const struct race_pass *pass
 	       pass->at < f->end;
 }
 
-/* The owner itself, and who works on its mm, is let through: see the top. */
+/*
+ * The thread group of the owner, and tasks that work on its mm, are let
+ * through: see the comment at the top of this file.
+ */
 static bool race_own(const struct race_point *rp, const struct race_pass *pass)
 {
-	/* A kernel thread is nobody's own, but may work on the owner's mm. */
+	/* The session of a kernel thread has no mm: no task is let through. */
 	if (!rp->owner_mm)
 		return false;
 	if (pass->mm == rp->owner_mm)
@@ -199,7 +209,7 @@ static bool race_own(const struct race_point *rp, const struct race_pass *pass)
 			     task_tgid(current) == rp->owner_tgid);
 }
 
-/* In any context, NMI included. */
+/* Callable from any context, NMI included. */
 static void race_log_hit(const struct race_point *rp,
 			 const struct race_session *owner,
 			 const struct race_pass *pass)
@@ -217,7 +227,7 @@ static void race_log_hit(const struct race_point *rp,
 	smp_mb__after_atomic();
 	if (READ_ONCE(race_log.active) != owner)
 		goto out;
-	/* @next goes beyond the end by the number of CPUs at most: no overflow. */
+	/* @next exceeds the end by the number of CPUs at most: no overflow. */
 	nr = atomic_read(&race_log.next);
 	if (nr < RACE_LOG_MAX)
 		nr = atomic_fetch_inc(&race_log.next);
@@ -234,24 +244,30 @@ static void race_log_hit(const struct race_point *rp,
 	/* Pairs with smp_load_acquire() in race_log_show(). */
 	smp_store_release(&e->whole, true);
 out:
-	/* The entry before the count.  Pairs with the acquire in race_log_stop(). */
+	/*
+	 * The entry is written before the count drops.  Pairs with the acquire
+	 * in race_log_stop().
+	 */
 	smp_mb__before_atomic();
 	atomic_dec(&race_log.writers);
 	local_irq_restore(flags);
 }
 
-/* Counted last: whoever sees the number finds the hit in the log. */
+/* The count goes up last, so that a hit that was counted is in the log. */
 static void race_hit(struct race_point *rp, const struct race_session *owner,
 		     const struct race_pass *pass)
 {
 	race_log_hit(rp, owner, pass);
 	atomic_inc(&rp->total);
-	/* All that was done before.  Pairs with the acquire in race_reached(). */
+	/*
+	 * Orders all that this task did before the hit.  Pairs with the acquire
+	 * in race_reached().
+	 */
 	smp_mb__before_atomic();
 	atomic_inc(&rp->hits);
 }
 
-/* Queue the current task at @rp, if it is to be held there. */
+/* Queue the current task at @rp if it has to be held there. */
 static bool race_enter(struct race_point *rp, struct race_waiter *w,
 		       const struct race_pass *pass)
 {
@@ -288,7 +304,8 @@ static bool race_enter(struct race_point *rp, struct race_waiter *w,
 
 /*
  * Takes the lock even after a release: the releaser may still be inside
- * complete() on our stack, and it holds the lock until it is out.
+ * complete(), which uses a completion on this task's stack, and holds the lock
+ * until it has left it.
  */
 static void race_leave(struct race_point *rp, struct race_waiter *w,
 		       enum race_end end)
@@ -316,8 +333,9 @@ static void race_leave(struct race_point *rp, struct race_waiter *w,
 }
 
 /*
- * Has the point that @w waits for been hit often enough?  Only while it is armed by
- * the same session: what it counted before is of another arming.
+ * Whether the point that @w waits for has been hit often enough.  Its hits
+ * count only while it is armed by the same session: before that they are those
+ * of another arming.
  */
 static bool race_reached(const struct race_waiter *w)
 {
@@ -325,7 +343,10 @@ static bool race_reached(const struct race_waiter *w)
 
 	if (!until || READ_ONCE(until->owner) != w->owner)
 		return false;
-	/* The hits of this arming.  Pairs with the release in race_publish(). */
+	/*
+	 * Reads the hits of this arming and not of the one before.  Pairs with
+	 * the release in race_publish().
+	 */
 	if (!(smp_load_acquire(&until->seq) & 1))
 		return false;
 	/* Pairs with the barrier in race_hit(). */
@@ -356,8 +377,9 @@ static bool race_let_go(const struct race_waiter *w)
 }
 
 /*
- * Who waits for the hits of another point looks again and again.  By hrtimer: while
- * a task spins with interrupts off on the CPU that keeps jiffies, they stand still.
+ * A task that waits for the hits of another point polls them.  It sleeps by
+ * hrtimer: jiffies stand still while a task spins with interrupts off on the
+ * CPU that updates them.
  */
 static enum race_end race_sleep_until(const struct race_waiter *w)
 {
@@ -408,8 +430,9 @@ static void race_pass_spin(struct race_point *rp, const struct race_pass *pass)
 }
 
 /*
- * Is @rp armed for this pass, or bypassed for it, and by whom?  Without the lock: all
- * that is read belongs to one arming, or the answer is no.
+ * Whether @rp is armed for this pass, or bypassed for it, and by which session.
+ * Called without the lock: unless all that was read belongs to one arming, the
+ * answer is no.
  */
 static bool race_armed_for(const struct race_point *rp,
 			   const struct race_pass *pass,
@@ -421,11 +444,13 @@ static bool race_armed_for(const struct race_point *rp,
 
 	if (!(seq & 1))
 		return false;
-	/* Races with arming and disarming; what it says then is thrown away. */
+	/* Races with arming and disarming; the result is then discarded. */
 	*owner = data_race(rp->owner);
 	/* Likewise. */
 	match = data_race(race_match(&rp->filter, pass));
-	/* The filter before seq.  Pairs with smp_wmb() in race_disarm(). */
+	/*
+	 * Reads the filter before seq.  Pairs with smp_wmb() in race_disarm().
+	 */
 	smp_rmb();
 	return match && READ_ONCE(rp->seq) == seq;
 }
@@ -453,14 +478,14 @@ static bool race_bypassed(struct race_point *rp, const struct mm_struct *mm)
 /**
  * __race_hold() - a pass of an enabled hold point
  * @point: the point
- * @mm: what the caller works on, NULL if nothing
- * @addr: where
+ * @mm: the mm that the caller works on, NULL if none
+ * @addr: the address in it
  *
- * Sleeps, killably, until let go or timed out, if the point is armed for this
- * pass.
+ * If the point is armed for this pass, the task sleeps killably until it is
+ * released or times out.
  *
- * Context: process context, may sleep; any sleeping lock may be held but those
- * that the controlling process needs to get at the session file.
+ * Context: process context, may sleep.  The caller may hold any sleeping lock
+ * but those that the controlling process takes to write to the session file.
  */
 void __race_hold(struct race_hold *point, struct mm_struct *mm,
 		 unsigned long addr)
@@ -471,10 +496,10 @@ void __race_hold(struct race_hold *point, struct mm_struct *mm,
 }
 
 /**
- * __race_hold_file() - a pass of an enabled hold point by who works on a file
+ * __race_hold_file() - a pass of an enabled hold point in work on a file
  * @point: the point
- * @mapping: of the file, NULL if the page is of none
- * @index: of the page
+ * @mapping: the mapping of the file, NULL for a page that belongs to none
+ * @index: the index of the page
  *
  * Context: as __race_hold().
  */
@@ -491,10 +516,10 @@ void __race_hold_file(struct race_hold *point, struct address_space *mapping,
 /**
  * __race_spin() - a pass of an enabled spin point
  * @point: the point
- * @mm: what the caller works on, NULL if nothing
- * @addr: where
+ * @mm: the mm that the caller works on, NULL if none
+ * @addr: the address in it
  *
- * Spins until let go if the point is armed for this pass.  The time-out is
+ * Spins until released if the point is armed for this pass.  The time-out is
  * counted in udelay() steps: with interrupts off the clock of this CPU need not
  * run.
  *
@@ -509,10 +534,10 @@ void __race_spin(struct race_spin *point, struct mm_struct *mm,
 }
 
 /**
- * __race_spin_file() - a pass of an enabled spin point by who works on a file
+ * __race_spin_file() - a pass of an enabled spin point in work on a file
  * @point: the point
- * @mapping: of the file, NULL if the page is of none
- * @index: of the page
+ * @mapping: the mapping of the file, NULL for a page that belongs to none
+ * @index: the index of the page
  *
  * Context: as __race_spin().
  */
@@ -529,11 +554,11 @@ void __race_spin_file(struct race_spin *point, struct address_space *mapping,
 /**
  * __race_count() - a pass of an enabled count point
  * @point: the point
- * @mm: what the caller works on, NULL if nothing
- * @addr: where
+ * @mm: the mm that the caller works on, NULL if none
+ * @addr: the address in it
  *
- * Takes no lock.  A pass is matched against the filter of one arming; when it is
- * overtaken by a disarming, its count may come late.
+ * Takes no lock.  A pass is matched against the filter of one arming.  If it
+ * races with a disarming, the count may go up after that.
  *
  * Context: any.
  */
@@ -546,10 +571,10 @@ void __race_count(struct race_count *point, struct mm_struct *mm,
 }
 
 /**
- * __race_count_file() - a pass of an enabled count point by who works on a file
+ * __race_count_file() - a pass of an enabled count point in work on a file
  * @point: the point
- * @mapping: of the file, NULL if the page is of none
- * @index: of the page
+ * @mapping: the mapping of the file, NULL for a page that belongs to none
+ * @index: the index of the page
  *
  * Context: any.
  */
@@ -564,12 +589,13 @@ void __race_count_file(struct race_count *point, struct address_space *mapping,
 }
 
 /**
- * __race_bypass() - is this guard switched off?
+ * __race_bypass() - whether a guard is switched off
  * @guard: the guard
  *
- * While the session that bypasses it lives; whoever was told so before its end may
- * still act on it.  A guard that is bypassed for one mm is so for the tasks of that
- * mm: kernel threads and interrupts find it in place.
+ * A guard is switched off until the session that bypasses it ends; a caller
+ * that was told so before may still act on it afterwards.  A guard that is
+ * bypassed for one mm is switched off for the tasks of that mm, and stays in
+ * place for kernel threads and interrupts.
  *
  * Context: any.
  * Return: true if the caller shall do as if the guard did not exist.
@@ -580,9 +606,9 @@ bool __race_bypass(struct race_guard *guard)
 }
 
 /**
- * __race_bypass_mm() - is this guard switched off for the memory of @mm?
+ * __race_bypass_mm() - whether a guard is switched off for the memory of @mm
  * @guard: the guard
- * @mm: what the caller works on, whoever it is; NULL if nothing
+ * @mm: the mm that the caller works on, which need not be its own; NULL if none
  *
  * Context: any.
  * Return: as __race_bypass().
@@ -620,7 +646,10 @@ static void race_disarm(struct race_point *rp)
 	raw_spin_lock_irq(&rp->lock);
 	if (race_armed(rp))
 		WRITE_ONCE(rp->seq, rp->seq + 1);
-	/* seq before the filter.  Pairs with smp_rmb() in race_armed_for(). */
+	/*
+	 * Writes seq before the filter.  Pairs with smp_rmb() in
+	 * race_armed_for().
+	 */
 	smp_wmb();
 	old = rp->filter;
 	memset(&rp->filter, 0, sizeof(rp->filter));
@@ -630,7 +659,7 @@ static void race_disarm(struct race_point *rp)
 	race_filter_put(&old);
 }
 
-/* Take no more hits, and see those off that are being written. */
+/* Take no more hits, and wait for those that are being written. */
 static void race_log_stop(void)
 {
 	lockdep_assert_held(&race_mutex);
@@ -641,7 +670,7 @@ static void race_log_stop(void)
 		cpu_relax();
 }
 
-/* "log begin": from now on, from nothing.  "log end": what is there stays. */
+/* "log begin" clears the log and starts it.  "log end" stops and keeps it. */
 static int race_command_log(struct race_session *s, const char *what)
 {
 	bool begin = !strcmp(what, "begin");
@@ -664,14 +693,14 @@ static int race_command_log(struct race_session *s, const char *what)
 		atomic_set(&race_log.lost, 0);
 		memset(race_log.entry, 0, sizeof(race_log.entry));
 		race_log.session = s;
-		/* All of it before the first hit. */
+		/* Clear the log before the first hit is written. */
 		smp_store_release(&race_log.active, s);
 	}
 	mutex_unlock(&race_mutex);
 	return err;
 }
 
-/* Up to the first hit that is still being written. */
+/* Prints the hits up to the first one that is still being written. */
 static void race_log_show(struct seq_file *m)
 {
 	unsigned int i, nr = atomic_read(&race_log.next);
@@ -711,7 +740,8 @@ static void race_taint(void)
 /**
  * race_session_open() - begin a session of the current process
  *
- * Enables the passes of all points; none is armed.
+ * Switches the static key on, so that all points look at each pass.  None is
+ * armed yet.
  *
  * Context: process context, may sleep.
  * Return: the session, or ERR_PTR(-ENOMEM).
@@ -733,7 +763,7 @@ struct race_session *race_session_open(void)
 
 /**
  * race_session_end() - disarm, release and restore all that a session owns
- * @s: the session; it stays allocated, every later command fails
+ * @s: the session; it stays allocated, and every later command fails
  *
  * Context: process context, may sleep.  May be called more than once.
  */
@@ -764,7 +794,8 @@ void race_session_end(struct race_session *s)
  * race_session_close() - end a session and free it
  * @s: the session
  *
- * Context: process context, may sleep; nobody else uses @s any more.
+ * Context: process context, may sleep.  The caller has the last reference to
+ * @s.
  */
 void race_session_close(struct race_session *s)
 {
@@ -794,7 +825,7 @@ static int race_take(struct race_session *s, struct race_point *rp)
 	return race_armed(rp) ? -EBUSY : 0;
 }
 
-/* From free or disarmed to armed.  Consumes the references of @arm. */
+/* Arm a point that is free or disarmed.  Consumes the references of @arm. */
 static void race_publish(struct race_session *s, struct race_point *rp,
 			 const struct race_arm *arm, struct race_point *until)
 {
@@ -818,7 +849,10 @@ static void race_publish(struct race_session *s, struct race_point *rp,
 	rp->timeouts = 0;
 	rp->killed = 0;
 	atomic_set(&rp->hits, 0);
-	/* All of it before seq.  Pairs with the acquire in race_armed_for(). */
+	/*
+	 * Writes all that before seq.  Pairs with the acquire in
+	 * race_armed_for().
+	 */
 	smp_store_release(&rp->seq, rp->seq + 1);
 	raw_spin_unlock_irq(&rp->lock);
 }
@@ -826,19 +860,20 @@ static void race_publish(struct race_session *s, struct race_point *rp,
 /**
  * race_session_arm() - arm a point
  * @s: the session that will own it
- * @name: of a hold, spin or count point
- * @arm: what to hold, how often and how long
+ * @name: the name of a hold, spin or count point
+ * @arm: which passes to hold, how often and for how long
  *
  * Context: process context, may sleep.
- * Return: 0 and the references in @arm->filter are the point's; else they stay
- * the caller's, and
+ * Return: 0, and the point owns the references in @arm->filter; otherwise they
+ * stay the caller's, and
  * -ESHUTDOWN: the session has ended;
- * -ENOENT: no such point, or none to wait for;
- * -EINVAL: it is a guard, or no scope was said, or one that no pass can match, or
- *	a count point was asked to skip or to wait, or a guard is to be waited for;
+ * -ENOENT: there is no such point, or no such point to wait for;
+ * -EINVAL: it is a guard; or the filter is empty, or can match no pass; or a
+ *	count point was asked to skip or to wait; or the point to wait for is a
+ *	guard;
  * -EBUSY: it is armed, or another session owns it or the point to wait for;
  * -ERANGE: the time-out is longer than the kind allows;
- * -EOPNOTSUPP: a spin point on a single CPU, where nobody could release it.
+ * -EOPNOTSUPP: a spin point on a single CPU, where no task could release it.
  */
 int race_session_arm(struct race_session *s, const char *name,
 		     const struct race_arm *arm)
@@ -895,9 +930,10 @@ out:
 }
 
 /*
- * Fill in @f from "tid=N", "tgid=N" or "mm=N", but not with tasks of @never.  The
- * numbers are of the caller's pid namespace.  Takes no reference that could make
- * this task the last user of an mm: tearing it down may need what the session holds.
+ * Fill in @f from "tid=N", "tgid=N" or "mm=N", and refuse tasks of the mm
+ * @never.  The numbers are of the caller's pid namespace.  Takes a reference by
+ * mmgrab() and not by mmget(), so that this task never becomes the last user of
+ * an mm: tearing that down may wait for a task that the session holds.
  */
 static int race_filter_task(const struct mm_struct *never,
 			    struct race_filter *f, const char *key,
@@ -946,7 +982,7 @@ static int race_filter_task(const struct mm_struct *never,
 
 static const struct file_operations session_fops;
 
-/* Fill in @f from "file=FD", a descriptor of the caller's. */
+/* Fill in @f from "file=FD", where FD is a descriptor of the caller. */
 static int race_filter_file(struct race_session *s, struct race_filter *f,
 			    const char *value)
 {
@@ -959,7 +995,10 @@ static int race_filter_file(struct race_session *s, struct race_filter *f,
 	file = fget(fd);
 	if (!file)
 		return -EBADF;
-	/* A session that kept a session, or itself, might never be closed. */
+	/*
+	 * A session file that held a reference to a session file, or to itself,
+	 * might never be closed.
+	 */
 	if (!S_ISREG(file_inode(file)->i_mode) ||
 	    file->f_op == &session_fops) {
 		fput(file);
@@ -976,7 +1015,7 @@ static int race_filter_file(struct race_session *s, struct race_filter *f,
 	mutex_lock(&race_mutex);
 	list_for_each_entry(old, &s->files, node) {
 		if (old->file == file) {
-			/* Not the last reference. */
+			/* The session has a reference: this is not the last. */
 			fput(file);
 			kfree(rf);
 			rf = NULL;
@@ -1065,7 +1104,7 @@ static int race_command_arm(struct race_session *s, const char *name,
 		if (!strcmp(key, "index"))
 			index = true;
 	}
-	/* Memory has addresses, a file has indexes. */
+	/* "range" is of addresses in memory, "index" of pages in a file. */
 	if (!err && (arm.filter.mapping ? range : index))
 		err = -EINVAL;
 	if (!err)
@@ -1083,9 +1122,9 @@ static bool race_arrived(const struct race_point *rp)
 }
 
 /*
- * Polls: a count point is legal where nothing may be woken, and one way of
- * waiting serves all kinds.  By hrtimer: while a task spins with interrupts off on
- * the CPU that keeps jiffies, jiffies stand still.
+ * Polls, since a count point may be passed in a context in which no task may be
+ * woken.  Sleeps by hrtimer, since jiffies stand still while a task spins with
+ * interrupts off on the CPU that updates them.
  */
 static int race_command_wait(struct race_session *s, const char *name,
 			     char *args)
@@ -1151,12 +1190,13 @@ static int race_command_wait(struct race_session *s, const char *name,
 /**
  * race_session_bypass() - switch a guard off
  * @s: the session that will own it
- * @name: of the guard
- * @mm: for this mm alone, with a reference of mmgrab(); NULL for all
+ * @name: the name of the guard
+ * @mm: the only mm to bypass it for, with a reference of mmgrab(); NULL for all
  *
  * Context: process context, may sleep.
- * Return: 0 and the reference is the guard's; else it stays the caller's, and
- * -ESHUTDOWN, -ENOENT and -EBUSY as race_session_arm(), or -EINVAL for a point.
+ * Return: 0, and the guard owns the reference; otherwise it stays the caller's,
+ * and -ESHUTDOWN, -ENOENT and -EBUSY as race_session_arm(), or -EINVAL for a
+ * point.
  */
 int race_session_bypass(struct race_session *s, const char *name,
 			struct mm_struct *mm)
@@ -1176,7 +1216,7 @@ int race_session_bypass(struct race_session *s, const char *name,
 	return err;
 }
 
-/* "bypass GUARD" or "bypass GUARD mm=PID"; the opener's own mm will do. */
+/* "bypass GUARD" or "bypass GUARD mm=PID"; PID may be the opener's. */
 static int race_command_bypass(struct race_session *s, const char *name,
 			       char *args)
 {
@@ -1239,15 +1279,15 @@ static int race_command_owned(struct race_session *s, const char *verb,
 /**
  * race_session_command() - carry out one command of the debugfs file
  * @s: the session
- * @cmd: the command, taken apart in place
+ * @cmd: the command; it is parsed in place
  *
- * Documentation/dev-tools/race-points.rst has the commands.
+ * The commands are described in Documentation/dev-tools/race-points.rst.
  *
  * Context: process context, may sleep.
- * Return: 0, -EINVAL for what is no command, -EPERM for a point of another
- * session, -ENXIO and -ETIMEDOUT for a wait, -EINTR, -ESRCH for a task that does
- * not exist, -EDEADLK for one that shares the opener's mm, -EBADF for a file that is
- * not open, -ENOMEM, and the errors of race_session_arm().
+ * Return: 0, or -EINVAL if @cmd is not a command, -EPERM for a point of another
+ * session, -ENXIO and -ETIMEDOUT for a wait, -EINTR, -ESRCH for a task that
+ * does not exist, -EDEADLK for one that shares the opener's mm, -EBADF for a
+ * descriptor that is not open, -ENOMEM, and the errors of race_session_arm().
  */
 int race_session_command(struct race_session *s, char *cmd)
 {
@@ -1275,7 +1315,7 @@ int race_session_command(struct race_session *s, char *cmd)
 /**
  * race_session_show() - print the points and guards of a session, then its log
  * @s: the session
- * @m: where to
+ * @m: the file to print to
  *
  * Context: process context, may sleep.
  */
@@ -1386,7 +1426,7 @@ static int __init race_points_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("race_points", NULL);
 
-	/* The debugfs proxy of the safe variant forwards no ->flush. */
+	/* The proxy of debugfs_create_file() does not forward ->flush. */
 	debugfs_create_file_unsafe("session", 0600, dir, NULL, &session_fops);
 	debugfs_create_file("list", 0400, dir, NULL, &list_fops);
 	return 0;

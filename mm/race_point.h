@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Sessions of mm/race_point.c apart from their file, for its KUnit tests.
+ * The interface of the sessions in mm/race_point.c, for their debugfs file and
+ * for the KUnit tests.
  */
 #ifndef _MM_RACE_POINT_H
 #define _MM_RACE_POINT_H
@@ -10,13 +11,13 @@
 struct seq_file;
 
 /**
- * struct race_arm - what arming a point takes
- * @filter: which passes
- * @skip: let so many matching passes through first
- * @times: hold so many tasks, then let the others through
+ * struct race_arm - the parameters with which a point is armed
+ * @filter: the passes to hold
+ * @skip: the number of matching passes to let through first
+ * @times: the number of tasks to hold; later ones are let through
  * @timeout: in ms, 0 for the default of the kind
- * @until: name of the point whose hits let go who is held; NULL for none
- * @until_hits: how many hits, 1 at least
+ * @until: name of the point whose hits release the held tasks; NULL for none
+ * @until_hits: the number of its hits, 1 at least
  */
 struct race_arm {
 	struct race_filter filter;
@@ -27,7 +28,7 @@ struct race_arm {
 	unsigned int until_hits;
 };
 
-/* Hits that one log can take; those that come later are counted as lost. */
+/* The number of hits that a log holds; later ones are counted as lost. */
 #define RACE_LOG_MAX	1024
 
 struct race_session *race_session_open(void);

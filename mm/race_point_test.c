@@ -2,10 +2,10 @@
 /*
  * KUnit tests of mm/race_point.c.
  *
- * Each test arms points of its own, and passes them from kernel threads or from
- * itself.  Nothing here waits for a length of time: tests wait for a state, with
- * a deadline far beyond any load, so that a broken state fails and a slow
- * machine does not.
+ * Each test arms points that only this file passes, from kernel threads or from
+ * the test itself.  The tests wait for states and not for a length of time.
+ * The deadline of a wait is far longer than any load can delay a state, so that
+ * a slow machine does not fail a test.
  */
 #define CREATE_RACE_POINTS
 
@@ -44,7 +44,7 @@ RACE_GUARD(kunit_guard, "a guard for them");
 
 #define DEADLINE_MS	60000
 
-/* A thread that passes one point once. */
+/* A kernel thread that passes one point once. */
 struct passer {
 	void (*pass)(struct passer *p);
 	struct mm_struct *mm;
@@ -80,7 +80,7 @@ static int passer_fn(void *data)
 	wait_for_completion(&p->go);
 	p->pass(p);
 	complete(&p->done);
-	/* Stay, so that the pid and the task stay valid until passer_join(). */
+	/* Stay alive, so that the pid is valid until passer_join(). */
 	set_current_state(TASK_INTERRUPTIBLE);
 	while (!kthread_should_stop()) {
 		schedule();
@@ -91,8 +91,9 @@ static int passer_fn(void *data)
 }
 
 /*
- * There is no assertion while a passer exists: it would unwind the stack that the passer
- * is on.  Without a task, which is a failure, these do nothing.
+ * No KUNIT_ASSERT_*() may be used while a passer exists: it would abandon the
+ * stack frame that holds the passer.  If its task could not be created, which
+ * fails the test, these functions do nothing.
  */
 static void passer_create(struct kunit *test, struct passer *p,
 			  void (*pass)(struct passer *p), int cpu)
@@ -112,7 +113,7 @@ static void passer_create(struct kunit *test, struct passer *p,
 	wake_up_process(task);
 }
 
-/* Of no task, if there is none. */
+/* Returns a number that matches no task if there is no task. */
 static int passer_pid(struct passer *p)
 {
 	return p->task ? task_pid_nr(p->task) : -1;
@@ -150,8 +151,8 @@ static __printf(2, 3) int command(struct race_session *s, const char *fmt, ...)
 }
 
 /*
- * Stay on the first CPU until go_anywhere(), and let others spin: where timers are
- * broadcast this is the CPU that they come from.
+ * Run on the first CPU until go_anywhere(), so that spinners use the others.
+ * Where timers are broadcast they come from the first CPU, which must not spin.
  */
 static int stay_here(void)
 {
@@ -166,7 +167,7 @@ static void go_anywhere(void)
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
 }
 
-/* An interrupt that passes points, and the task that it interrupts. */
+/* An interrupt that passes points, and what it saw. */
 struct interrupt {
 	struct irq_work work;
 	struct mm_struct *mm;
@@ -184,11 +185,14 @@ static void interrupt_fn(struct irq_work *work)
 	race_count(kunit_count, i->mm, 0x1000);
 	race_spin(kunit_spin, i->mm, 0x1000);
 	i->bypassed = race_bypass(kunit_guard);
-	/* All that it saw.  Pairs with smp_load_acquire() in interrupt_here(). */
+	/*
+	 * Publishes the results.  Pairs with smp_load_acquire() in
+	 * interrupt_here().
+	 */
 	smp_store_release(&i->done, true);
 }
 
-/* Interrupt the current task, which cannot leave its CPU meanwhile. */
+/* Interrupt the current task, with preemption off so that it stays here. */
 static void interrupt_here(struct kunit *test, struct interrupt *i)
 {
 	i->victim = current;
@@ -208,7 +212,7 @@ static bool until_held(struct race_point *rp, unsigned int nr)
 {
 	ktime_t end = ktime_add_ms(ktime_get(), DEADLINE_MS);
 
-	/* Not by jiffies: the CPU that keeps them may be the one that spins. */
+	/* Not by jiffies: the CPU that updates them may be spinning. */
 	while (READ_ONCE(rp->held) != nr) {
 		if (ktime_after(ktime_get(), end))
 			return false;
@@ -239,7 +243,7 @@ static void race_point_arm_hold_release(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rp->released, 1u);
 	KUNIT_EXPECT_EQ(test, rp->timeouts, 0u);
 
-	/* times=1: a second pass is counted and let through. */
+	/* With times=0 a pass is counted and let through. */
 	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any times=0"), 0);
 	pass_hold(&p);
@@ -263,7 +267,7 @@ static void race_point_release_one(struct kunit *test)
 		complete(&p[i].go);
 		KUNIT_EXPECT_TRUE(test, until_held(rp, i + 1));
 	}
-	/* First come, first released. */
+	/* The first that came is released first. */
 	KUNIT_EXPECT_EQ(test, command(s, "release kunit_hold 1"), 0);
 	KUNIT_EXPECT_TRUE(test, passer_done(&p[0]));
 	KUNIT_EXPECT_FALSE(test, completion_done(&p[1].done));
@@ -308,7 +312,7 @@ static void race_point_spin(struct kunit *test)
 		race_session_close(s);
 		return;
 	}
-	/* On another CPU than the test, with interrupts off. */
+	/* Spin on another CPU than that of the test, with interrupts off. */
 	here = stay_here();
 	cpu = cpumask_any_but(cpu_online_mask, here);
 
@@ -335,7 +339,7 @@ static void race_point_spin_timeout(struct kunit *test)
 	struct race_session *s = open_session(test);
 	struct passer p = { };
 
-	/* Counted, so that nobody has to run for it to pass: spin right here. */
+	/* The time-out is counted in delay steps: no other task has to run. */
 	if (num_online_cpus() > 1) {
 		KUNIT_EXPECT_EQ(test, command(s, "arm kunit_spin any timeout=1"),
 				0);
@@ -414,7 +418,7 @@ static void race_point_close_while_held(struct kunit *test)
 	complete(&p.go);
 	KUNIT_EXPECT_TRUE(test, until_held(rp, 1));
 
-	/* What ->flush does: the file may stay open in somebody else. */
+	/* As ->flush does while another process still has the file open. */
 	race_session_end(s);
 	KUNIT_EXPECT_TRUE(test, passer_done(&p));
 	KUNIT_EXPECT_EQ(test, rp->held, 0u);
@@ -491,7 +495,7 @@ static void race_point_bad_commands(struct kunit *test)
 			KUNIT_FAIL(test, "\"%s\": %d", bad[i], err);
 	}
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold tid=2147483647"), -ESRCH);
-	/* A kernel thread has no mm: the filter must not get lost. */
+	/* A kernel thread has no mm, and the filter must not become empty. */
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any mm=2"), -ESRCH);
 	KUNIT_EXPECT_EQ(test, command(s, "bypass kunit_guard mm=2"), -ESRCH);
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold cpu=%u", nr_cpu_ids),
@@ -522,7 +526,7 @@ static void race_point_two_owners(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, command(a, "bypass kunit_guard"), -EBUSY);
 	KUNIT_EXPECT_EQ(test, command(a, "restore kunit_guard"), -EPERM);
 
-	/* Disarmed, its counts are still the owner's. */
+	/* A disarmed point still belongs to the session that armed it. */
 	KUNIT_EXPECT_EQ(test, command(a, "disarm kunit_hold"), 0);
 	KUNIT_EXPECT_EQ(test, command(b, "arm kunit_hold any"), -EBUSY);
 	race_session_close(a);
@@ -575,14 +579,14 @@ static void race_point_filter_mm(struct kunit *test)
 	mmgrab(mm);
 	KUNIT_EXPECT_EQ(test, race_session_arm(s, "kunit_hold", &arm), 0);
 
-	/* Other mm, no mm, other address: as from khugepaged for others. */
+	/* Another mm, no mm, and addresses out of the range do not match. */
 	race_hold(kunit_hold, &init_mm, 0x1800);
 	race_hold(kunit_hold, NULL, 0x1800);
 	race_hold(kunit_hold, mm, 0x800);
 	race_hold(kunit_hold, mm, 0x2000);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
 
-	/* A kernel thread that works on that mm. */
+	/* A kernel thread that works on that mm does. */
 	passer_create(test, &p, pass_hold, -1);
 	complete(&p.go);
 	KUNIT_EXPECT_TRUE(test, until_held(rp, 1));
@@ -613,7 +617,7 @@ static void race_point_filter_cpu(struct kunit *test)
 	race_session_close(s);
 }
 
-/* The pass of an interrupt is not that of the task which it interrupted. */
+/* A pass in interrupt context is not one of the interrupted task. */
 static void race_point_interrupt(struct kunit *test)
 {
 	struct race_point *rp = &race_count_kunit_count.rp;
@@ -629,7 +633,7 @@ static void race_point_interrupt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count tid=%d", self), 0);
 	interrupt_here(test, &i);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
-	/* It does match the task itself, bottom halves off or on. */
+	/* A pass of the task matches, also with bottom halves disabled. */
 	local_bh_disable();
 	race_count(kunit_count, NULL, 0);
 	local_bh_enable();
@@ -660,7 +664,7 @@ static void race_point_interrupt(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_count"), 0);
 	}
 
-	/* What it works on is its own to say. */
+	/* The mm that the interrupt says it works on is matched. */
 	mmgrab(mm);
 	KUNIT_EXPECT_EQ(test, race_session_arm(s, "kunit_count", &arm), 0);
 	interrupt_here(test, &i);
@@ -674,7 +678,7 @@ static void race_point_interrupt(struct kunit *test)
 	mmput(mm);
 }
 
-/* The owner is let through, an interrupt of the owner is not. */
+/* The owner is let through, and an interrupt that hits the owner is not. */
 static void race_point_interrupt_of_owner(struct kunit *test)
 {
 	struct race_point *rp = &race_spin_kunit_spin.rp;
@@ -694,7 +698,7 @@ static void race_point_interrupt_of_owner(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 0);
 		interrupt_here(test, &i);
 		KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
-		/* Unless it works on the owner's mm. */
+		/* It is let through if it works on the owner's mm. */
 		i.mm = mm;
 		interrupt_here(test, &i);
 		KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
@@ -713,7 +717,7 @@ static void race_point_filter_file(struct kunit *test)
 	struct file *file;
 	int fd;
 
-	/* A table of files of this thread alone; its end closes the descriptor. */
+	/* Use a file table of this thread alone; its exit closes the file. */
 	KUNIT_ASSERT_EQ(test, ksys_unshare(CLONE_FILES), 0);
 	file = shmem_kernel_file_setup("race_point_test", 8 * PAGE_SIZE, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
@@ -729,7 +733,7 @@ static void race_point_filter_file(struct kunit *test)
 			-EINVAL);
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold file=%d index=2-4 times=0",
 				      fd), 0);
-	/* Another index, another file, none, and memory. */
+	/* Another index, another file, no file, and memory do not match. */
 	race_hold_file(kunit_hold, mapping, 1);
 	race_hold_file(kunit_hold, mapping, 4);
 	race_hold_file(kunit_hold, &other, 2);
@@ -741,7 +745,7 @@ static void race_point_filter_file(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 2);
 	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
 
-	/* Every index. */
+	/* Without index= every index matches. */
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold file=%d times=0", fd), 0);
 	race_hold_file(kunit_hold, mapping, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
@@ -755,7 +759,7 @@ static void race_point_filter_file(struct kunit *test)
 	race_hold(kunit_hold, NULL, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 1);
 
-	/* The other kinds. */
+	/* Count and spin points match in the same way. */
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count file=%d index=5-6", fd),
 			0);
 	race_count_file(kunit_count, mapping, 5);
@@ -770,14 +774,14 @@ static void race_point_filter_file(struct kunit *test)
 				1);
 	}
 
-	/* Kept once, until the session is closed. */
+	/* The session has one reference to the file until it is closed. */
 	race_session_end(s);
 	KUNIT_EXPECT_EQ(test, file_count(file), 2L);
 	race_session_close(s);
 	KUNIT_EXPECT_EQ(test, file_count(file), 1L);
 }
 
-/* Every pass here is the test's own: it returns once it is let go or late. */
+/* The test passes the points itself: a pass returns when released or late. */
 static void race_point_until(struct kunit *test)
 {
 	struct race_point *hold = &race_hold_kunit_hold.rp;
@@ -789,7 +793,7 @@ static void race_point_until(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count any"), 0);
 	race_count(kunit_count, NULL, 0);
 
-	/* One hit too few. */
+	/* With one hit too few the hold times out. */
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_count:2 timeout=1"),
 			0);
 	pass_hold(&p);
@@ -806,7 +810,7 @@ static void race_point_until(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_spin"), 0);
 	}
 
-	/* Enough: who comes later does not wait. */
+	/* After the second hit a task does not wait. */
 	race_count(kunit_count, NULL, 0);
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_count:2 timeout=60000"),
 			0);
@@ -825,7 +829,7 @@ static void race_point_until(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, spin->held, 0u);
 	}
 
-	/* What was counted before the disarming is over, also in a new arming. */
+	/* Hits of an earlier arming do not count, neither after a new one. */
 	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_count"), 0);
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_count times=2 timeout=1"),
 			0);
@@ -836,7 +840,7 @@ static void race_point_until(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hold->timeouts, 2u);
 	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
 
-	/* And an arming without it does not know it any more. */
+	/* An arming without until= does not keep that of the one before. */
 	race_count(kunit_count, NULL, 0);
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any timeout=1"), 0);
 	pass_hold(&p);
@@ -854,7 +858,7 @@ static void race_point_until_lets_go(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		passer_create(test, &p[i], pass_hold, -1);
 
-	/* By another point. */
+	/* Released by a hit of another point. */
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_count any"), 0);
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_count timeout=60000"),
 			0);
@@ -866,7 +870,7 @@ static void race_point_until_lets_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rp->timeouts, 0u);
 	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
 
-	/* By the next who comes here. */
+	/* Released by the second hit of the same point. */
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_hold:2 timeout=60000"),
 			0);
 	complete(&p[1].go);
@@ -876,7 +880,7 @@ static void race_point_until_lets_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rp->released, 1u);
 	KUNIT_EXPECT_EQ(test, command(s, "disarm kunit_hold"), 0);
 
-	/* By the controller before that, and at the end of the session. */
+	/* Released by the controller before the other point is hit. */
 	KUNIT_EXPECT_EQ(test, command(s, "arm kunit_hold any until=kunit_other timeout=60000"),
 			0);
 	complete(&p[2].go);
@@ -890,7 +894,7 @@ static void race_point_until_lets_go(struct kunit *test)
 		passer_join(&p[i]);
 }
 
-/* Each waits for the other, and nobody for the controller. */
+/* Two tasks wait for each other, without the controller. */
 static void race_point_until_mutual(struct kunit *test)
 {
 	struct race_point *hold = &race_hold_kunit_hold.rp;
@@ -917,7 +921,7 @@ static void race_point_until_mutual(struct kunit *test)
 		passer_join(&p[i]);
 }
 
-/* Another CPU spins with interrupts off, and a pass on this one lets it go. */
+/* A task spins with interrupts off until a point is hit on another CPU. */
 static void race_point_until_spin(struct kunit *test)
 {
 	struct race_point *rp = &race_spin_kunit_spin.rp;
@@ -954,7 +958,7 @@ static void race_point_until_two_owners(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, command(b, "arm kunit_count any"), 0);
 	KUNIT_EXPECT_EQ(test, command(a, "arm kunit_hold any until=kunit_count"),
 			-EBUSY);
-	/* Taken by another later: those hits are not the ones that are waited for. */
+	/* Hits of a point that another session has armed later do not count. */
 	KUNIT_EXPECT_EQ(test, command(a, "arm kunit_hold any until=kunit_other timeout=1"),
 			0);
 	KUNIT_EXPECT_EQ(test, command(b, "arm kunit_other any times=0"), 0);
@@ -977,7 +981,7 @@ static void race_point_bypass_mm(struct kunit *test)
 	mmgrab(mm);
 	KUNIT_EXPECT_EQ(test, race_session_bypass(s, "kunit_hold", mm), -EINVAL);
 	KUNIT_EXPECT_EQ(test, race_session_bypass(s, "kunit_guard", mm), 0);
-	/* A kernel thread asks for nobody, unless it says for whom. */
+	/* A kernel thread finds the guard in place unless it names that mm. */
 	KUNIT_EXPECT_FALSE(test, race_bypass(kunit_guard));
 	KUNIT_EXPECT_FALSE(test, race_bypass_mm(kunit_guard, NULL));
 	KUNIT_EXPECT_FALSE(test, race_bypass_mm(kunit_guard, &init_mm));
@@ -991,7 +995,7 @@ static void race_point_bypass_mm(struct kunit *test)
 	kthread_unuse_mm(mm);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rp->hits), 2);
 
-	/* Bypassed for all, it is so for an interrupt as well. */
+	/* A guard that is bypassed for all is so for an interrupt as well. */
 	KUNIT_EXPECT_EQ(test, command(s, "restore kunit_guard"), 0);
 	KUNIT_EXPECT_FALSE(test, race_bypass_mm(kunit_guard, mm));
 	KUNIT_EXPECT_EQ(test, command(s, "bypass kunit_guard"), 0);
@@ -1002,7 +1006,7 @@ static void race_point_bypass_mm(struct kunit *test)
 	mmput(mm);
 }
 
-/* What the session prints from "log" on. */
+/* The output of the session from its log on. */
 static const char *session_log(struct race_session *s, char *buf, size_t size)
 {
 	struct seq_file m = { .buf = buf, .size = size };
@@ -1054,7 +1058,7 @@ static void race_point_log(struct kunit *test)
 		 task_pid_nr(current), here, here, task_pid_nr(current));
 	KUNIT_EXPECT_STREQ(test, session_log(s, buf, size), want);
 
-	/* From nothing, and no further than its end. */
+	/* "log begin" clears the log; hits beyond its end are lost. */
 	KUNIT_EXPECT_EQ(test, command(s, "log begin"), 0);
 	for (i = 0; i < RACE_LOG_MAX; i++)
 		race_count(kunit_count, NULL, i);
@@ -1103,7 +1107,7 @@ static void race_point_disabled(struct kunit *test)
 	int total = atomic_read(&rp->total);
 	struct passer p = { };
 
-	/* No session: nothing is held, nothing counted. */
+	/* Without a session nothing is held and nothing is counted. */
 	pass_hold(&p);
 	pass_spin(&p);
 	race_count(kunit_count, NULL, 0);

@@ -6,18 +6,19 @@
 #include <linux/mm.h>
 
 /**
- * race_three_values() - what a pmd is to code that reads it three times
+ * race_three_values() - read a pmd as code does that reads it three times
  * @mm: the mm
  * @pmd: the pmd
  * @addr: its address
  *
- * is_swap_pmd(*pmd) || pmd_trans_huge(*pmd) || pmd_devmap(*pmd) are three reads to
- * the language, though a compiler may make one of them.  Here they are three, with
- * pgtable_decide between them; what the third one asks is never true of memory.
+ * is_swap_pmd(*pmd) || pmd_trans_huge(*pmd) || pmd_devmap(*pmd) reads *pmd
+ * three times, though a compiler may merge the reads.  Here they are separate,
+ * with pgtable_decide between them.  The third test is left out, since it is
+ * true of DAX only.
  *
  * Context: mmap_lock of @mm held for writing.  Sleeps.
- * Return: the value that was found none, under migration, or huge; otherwise one that
- * is present and not huge.
+ * Return: the value that was found none, under migration, or huge; otherwise
+ * one that is present and not huge.
  */
 pmd_t race_three_values(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
 {

@@ -6,12 +6,12 @@
  * A system declares its points and guards in include/race_points/<system>.h:
  *
  *	RACE_HOLD(name, "doc");		the task sleeps; process context only
- *	RACE_SPIN(name, "doc");		the task spins; where sleeping is forbidden
- *	RACE_COUNT(name, "doc");	nobody waits; legal anywhere, NMI included
- *	RACE_GUARD(name, "doc");	a check of the kernel that a test can bypass
+ *	RACE_SPIN(name, "doc");		the task spins; any context but NMI
+ *	RACE_COUNT(name, "doc");	the task does not wait; any context
+ *	RACE_GUARD(name, "doc");	a check that a test can bypass
  *
- * and one .c file creates them: it defines CREATE_RACE_POINTS before its first
- * #include, as for trace points.  They are used as
+ * One .c file creates them: it defines CREATE_RACE_POINTS before its first
+ * #include, as is done for trace points.  They are used as
  *
  *	race_hold(name, mm, addr);
  *	race_spin(name, mm, addr);
@@ -19,21 +19,22 @@
  *	if (race_bypass(name))
  *
  * mm and addr are those of the memory that the caller works on, so that a point
- * which kernel threads pass too can be armed for one mm and one range.  Code that
- * works on the pages of a file, as reclaim and migration do, has no mm to name:
+ * which is also passed by kernel threads can be armed for one mm and one range.
+ * Code that works on the pages of a file, as reclaim and migration do, has no
+ * mm and passes the mapping and the index of the page:
  *
  *	race_hold_file(name, mapping, index);
  *	race_spin_file(name, mapping, index);
  *	race_count_file(name, mapping, index);
  *
- * A guard can be bypassed for one mm.  race_bypass() takes that for the mm of the
- * task that asks, so that kernel threads and interrupts find the guard in place;
- * who works on the memory of others says whose:
+ * A guard can be bypassed for one mm.  race_bypass() compares that with the mm
+ * of the current task, so that the guard stays in place for kernel threads and
+ * interrupts.  Code that works on the memory of another task passes the mm:
  *
  *	if (race_bypass_mm(name, mm))
  *
- * Each use can be taken out without touching the code around it: a point is a
- * statement, a bypass an if with one statement.
+ * Each use can be removed without changing the code around it: a point is a
+ * statement, and a bypass is an if with one statement.
  *
  * Without CONFIG_RACE_POINTS all of this compiles to nothing.
  */
@@ -65,17 +66,18 @@ enum race_kind {
 };
 
 /**
- * struct race_filter - which passes of a point an arming is for
- * @tid: only this task, or NULL; no pass by an interrupt
- * @tgid: only tasks of this thread group, or NULL; no pass by an interrupt
+ * struct race_filter - the passes of a point that an arming matches
+ * @tid: only this task, or NULL; does not match a pass in interrupt context
+ * @tgid: only tasks of this thread group, or NULL; likewise
  * @mm: only passes that work on this mm, or NULL
  * @mapping: only passes that work on this file, or NULL.  Compared, never
- *	followed; the session keeps the file
- * @cpus: only passes on these CPUs, or NULL.  What it points to stays for ever
- * @start: with @end: only passes in [start, end).  Those are addresses, or with
+ *	dereferenced; the session has a reference to the file
+ * @cpus: only passes on these CPUs, or NULL.  Points to a mask that is never
+ *	freed
+ * @start: with @end: only passes in [start, end).  These are addresses, or with
  *	@mapping indexes of pages
  * @end: 0 for every address and index
- * @any: said in place of @tid, @tgid, @mm, @mapping and @cpus
+ * @any: set if none of @tid, @tgid, @mm, @mapping and @cpus is
  */
 struct race_filter {
 	struct pid *tid;
@@ -91,29 +93,32 @@ struct race_filter {
 /**
  * struct race_point - one named point or guard
  * @name: unique among all points and guards
- * @doc: what it marks, one line
- * @kind: what may be done with it
+ * @doc: the place or the check that it marks, in one line
+ * @kind: which verbs may be used with it
  * @all: entry in the list of all points.  W: race_mutex, at boot
- * @total: passes that matched an arming since boot
- * @total_timeouts: holds since boot that ended by their time-out
+ * @total: number of passes that matched an arming since boot
+ * @total_timeouts: number of holds since boot that ended by their time-out
  * @seq: odd while armed (a guard: while bypassed).  W: @lock
- * @hits: passes that matched since the last arming
- * @lock: protects all that follows; a leaf, taken with interrupts off
+ * @hits: number of passes that matched since the last arming
+ * @lock: protects the fields that follow; a leaf, taken with interrupts off
  * @owner: session that owns the point, NULL for none
  * @owner_tgid: thread group of the owner, which is never held
- * @owner_mm: mm of the owner, which is never held.  Compared, never followed
+ * @owner_mm: mm of the owner; tasks that work on it are never held.  Compared,
+ *	never dereferenced
  * @filter: W: @lock and @seq even, so that a pass without @lock (RACE_COUNT)
- *	which sees one odd @seq before and after has seen one filter
- * @skip: matching passes still to be let through
- * @times: tasks still to be held
- * @timeout: of a hold, in ms
- * @until: point whose hits let go who is held, or NULL
- * @until_hits: how many
+ *	which reads the same odd @seq before and after has read one filter
+ * @skip: number of matching passes still to be let through
+ * @times: number of tasks still to be held
+ * @timeout: time-out of a hold, in ms
+ * @until: point whose hits release the held tasks, or NULL
+ * @until_hits: number of its hits that do
  * @waiters: tasks held now
- * @held: their number
- * @released: holds that ended by a release, or by the hits of @until
- * @timeouts: holds that ended by their time-out
- * @killed: holds that ended because the task was killed
+ * @held: number of @waiters
+ * @released: number of holds that ended by a release, or by the hits of @until
+ * @timeouts: number of holds that ended by their time-out
+ * @killed: number of holds that ended because the task was killed
+ *
+ * "W:" names what a field is written under.
  */
 struct race_point {
 	const char *name;
@@ -142,17 +147,18 @@ struct race_point {
 	unsigned int killed;
 };
 
-/* One type for each kind: the wrong verb for a point does not compile. */
+/* One type for each kind, so that a verb of another kind does not compile. */
 struct race_hold { struct race_point rp; };
 struct race_spin { struct race_point rp; };
 struct race_count { struct race_point rp; };
 struct race_guard { struct race_point rp; };
 
 /*
- * One key for all points and guards.  It is switched on by the first open of the
- * session file, before anything can be armed, and off by the last close, when
- * nothing is: it is never flipped while a task spins with interrupts off.  Other
- * code that is patched meanwhile has to wait for the spinner's time-out.
+ * One key for all points and guards.  The first open of the session file
+ * switches it on, before any point can be armed, and the last close switches it
+ * off, when none is armed any more: so it is never switched while a task spins
+ * at a point with interrupts off.  Patching of other code waits for such a
+ * task, at most until its time-out.
  */
 DECLARE_STATIC_KEY_FALSE(race_points_key);
 
@@ -172,7 +178,10 @@ bool __race_bypass(struct race_guard *guard);
 bool __race_bypass_mm(struct race_guard *guard, struct mm_struct *mm);
 void race_point_register(struct race_point *rp);
 
-/* Every pass, armed or not.  Not where might_sleep() does more than to check. */
+/*
+ * Checks every pass, armed or not.  Without CONFIG_DEBUG_ATOMIC_SLEEP
+ * might_sleep() checks nothing and may reschedule, so it is left out.
+ */
 #ifdef CONFIG_DEBUG_ATOMIC_SLEEP
 #define __race_might_sleep()	might_sleep()
 #else

@@ -1,80 +1,112 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * map_changing in the yielding mode: MADV_DONTNEED does not wait for the fills that are
- * running, each page is validated under its page-table lock instead.  What must hold:
+ * map_changing in the yielding mode: MADV_DONTNEED does not wait for running
+ * fills; instead each page is validated under its page-table lock.  The model
+ * checks these properties:
  *
- *	stale		When MADV_DONTNEED has returned and the fill too, no page is there
- *			whose fill was admitted before the monitor read the event.
- *	progress	A fill is refused only if a change was pending when it began, or
- *			has begun since.
- *	the end		Nobody waits for ever, no fill is refused for ever, no change is
- *			pending.
+ *	stale		When MADV_DONTNEED and the fill have returned, no page
+ *			is mapped whose fill was admitted before the monitor
+ *			read the event.
+ *	progress	A fill is refused only if a change was pending when it
+ *			began, or has begun since.
+ *	termination	No task waits for ever, no fill is refused for ever, and
+ *			no change is pending at the end.
  *
- * A fill is admitted when it reads mmap_changing as 0.  If that is after the monitor has
- * read the event, its page may be zapped or stay: two threads of a monitor that do not
- * synchronize, one in read() and one in UFFDIO_COPY, cannot tell who was first.
+ * A fill is admitted when it reads mmap_changing as 0.  If that is after the
+ * monitor has read the event, its page may be zapped or may stay: two threads
+ * of a monitor of which one is in read() and the other in UFFDIO_COPY, and
+ * which do not synchronize, cannot tell which of them was first.
  *
  *	change()
- *	  changing++, generation++	map_changing_begin_removal(), map_changing_begin()
- *	  event = QUEUED		map_changing_post(); release: event_wqh.lock
- *	  mb(), DONE? or killed		map_changing_wait(); set_current_state()
- *	  pmd none?			zap_pmd_range(), which then takes no lock
+ *	  changing++, generation++	map_changing_begin_removal(),
+ *					map_changing_begin()
+ *	  event = QUEUED		uffd_event_post(); release:
+ *					event_wqh.lock
+ *	  mb(), DONE? or killed		uffd_event_wait(); set_current_state()
+ *	  pmd none?			zap_pmd_range(), takes no lock then
  *	  lock, clear pte, unlock	zap_pte_range()
  *
  *	reader()
- *	  QUEUED?			map_changing_read()
- *	  changing--, event = DONE	map_changing_ack(), wakes the task
+ *	  QUEUED?			uffd_event_read()
+ *	  changing--, event = DONE	uffd_event_ack(), wakes the task
  *
  *	fill()
  *	  sample, changing?		map_changing_fill_begin()
- *	  gap, moved?, changing?	map_changing_fill_note(), _end(), _begin() again
+ *	  gap, moved?, changing?	map_changing_fill_note(), _end(), and
+ *					_begin() again
  *	  pmd = 1, lock			pte_install_map_lock()
- *	  mb(), generation == sample?	map_changing_fill_valid(); smp_mb__after_spinlock()
+ *	  mb(), generation == sample?	map_changing_fill_valid();
+ *					smp_mb__after_spinlock()
  *	  pte = page, unlock		set_pte_at(), pte_unmap_unlock()
  *
- * There are two pages, so the fill can be held up before either.  A second change, a fork
- * that zaps nothing, begins and ends at any time.  mmap_lock is left out, which only adds
- * interleavings.  The pmd stands for any place where a change looks without a lock, as the
- * page cache of a hole punch; that a refused fill takes its page out of there is not shown.
+ * There are two pages, so that the fill can be delayed before either.  A second
+ * change, a fork that zaps nothing, begins and ends at any time.  mmap_lock is
+ * left out, which only adds interleavings.  The pmd stands for any place that a
+ * change reads without a lock, as the page cache for a hole punch.
  *
- * Memory model: a store goes to a buffer of its CPU, and from there to memory in any order;
- * a release leaves when all stores before it have left, later ones may overtake it.  A load
- * looks into its own CPU's buffer first, and loads happen in program order.  To take a lock
- * is an acquire, which does not wait for the buffer: so with LL/SC, while on x86 it does.
- * Fully ordered atomics and mb() do; relaxed atomics are stores.  That is weaker than TSO,
- * but it is not the LKMM: no loads out of order, no store that some CPUs see earlier than
- * others, no compiler.  SAMPLE_LATE shows what two loads in the wrong order would do, that
- * is without the smp_rmb() of map_changing_fill_admit().
+ * What the model does not cover:
  *
- * Variants, by -D.  With one of these the code is wrong, "stale" must fail:
+ *  - A third CPU installs the page table, by a page fault or by another fill.
+ *    Here the table is there from the beginning, or the fill installs it.  If
+ *    the fill finds a pmd that a third CPU has set, and reads the generation as
+ *    unchanged, the zap must not read that pmd as none.  The barrier of the
+ *    fill must order the store of the third CPU as well, that is, it must be
+ *    cumulative.  smp_mb__after_spinlock() is so in the LKMM (the litmus test
+ *    is RWC with two full barriers); stores in this model reach all other CPUs
+ *    at the same time, so it could not show a barrier that is not.
+ *  - A refused fill takes its page out of the page cache again.
+ *
+ * Memory model: a store goes to a buffer of its CPU, and from there to memory
+ * in any order; a release leaves the buffer when all stores before it have
+ * left, and later stores may overtake it.  A load looks into the buffer of its
+ * own CPU first, and loads happen in program order.  Taking a lock is an
+ * acquire and does not wait for the buffer: this is so with LL/SC, while on x86
+ * it waits.  Fully ordered atomics and mb() wait for it; relaxed atomics are
+ * stores.  This is weaker than TSO, but it is not the LKMM: loads are not
+ * reordered, no store is visible to some CPUs earlier than to others, and there
+ * is no compiler.  SAMPLE_LATE shows the effect of two loads in the wrong
+ * order, that is without the smp_rmb() of map_changing_fill_admit().
+ *
+ * Variants are selected by -D.  With one of these the code is wrong, and
+ * "stale" must fail:
  *	NO_BARRIER_FILL		no smp_mb__after_spinlock()
- *	NO_BARRIER_BEGIN	relaxed increments: the generation may be seen to move first
+ *	NO_BARRIER_BEGIN	relaxed increments: the generation may be seen
+ *				to move first
  *	WRONG_ORDER		generation++ before changing++
- *	SAMPLE_LATE		changing is tested before the generation is sampled
+ *	SAMPLE_LATE		changing is tested before the generation is
+ *				sampled
  *	NO_GENERATION		map_changing_fill_valid() is always true
  *	FLAG			changing is a flag, as in 5.10
  *	BEGIN_RELEASE and NO_BARRIER_WAIT
- *				no mb() between generation++ and the zap; it takes a task
- *				that is killed while it waits
+ *				no mb() between generation++ and the zap; this
+ *				takes a task that is killed while it waits
  *	WAITING and NO_GAP_CHECK
- *				the default mode; after a gap only changing is tested
+ *				the default mode; after a gap only changing is
+ *				tested
  * "progress" must fail:
- *	TASK_ENDS		the woken task does changing--, as in 5.10, not the reader
- * the fill never ends:
- *	LIVENESS and NO_ACK	nobody does changing--
- * the code is right, and the claim is too strong:
- *	BEGUN_AT_SAMPLE		a fill is taken to be admitted when it samples: the monitor
- *				may read the event between that and the test of changing
- * and all must hold with these:
+ *	TASK_ENDS		changing-- is done by the woken task, as in
+ *				5.10, and not by the reader
+ * The fill never ends:
+ *	LIVENESS and NO_ACK	changing-- is never done
+ * The code is right, and the property is too strong:
+ *	BEGUN_AT_SAMPLE		a fill is taken to be admitted when it samples:
+ *				the monitor may read the event between that and
+ *				the test of changing
+ * All properties must hold with these:
  *	ONE_TABLE		the pages share a page table
  *	TABLES and NO_BARRIER_FILL
- *				page tables are there: the zap takes the lock, which orders
- *	WAITING			the default mode: map_changing_lock, no fill_valid()
- *	NO_GAP_CHECK		fill_valid() finds what the test after a gap would have
- *	NO_BARRIER_WAIT		the barriers of begin are enough
- *	BEGIN_RELEASE		changing++ relaxed, generation++ a release: that of
- *				set_current_state() is enough
- *	LIVENESS		the fill ends, all end (one page; with weak fairness)
+ *				the page tables are there: the zap takes the
+ *				lock, which orders
+ *	WAITING			the default mode: map_changing_lock, and no
+ *				map_changing_fill_valid()
+ *	NO_GAP_CHECK		map_changing_fill_valid() detects what the test
+ *				after a gap would have detected
+ *	NO_BARRIER_WAIT		the barriers of the beginning are sufficient
+ *	BEGIN_RELEASE		changing++ is relaxed and generation++ a
+ *				release: the barrier of set_current_state() is
+ *				sufficient
+ *	LIVENESS		the fill ends, and all processes end (one page;
+ *				with weak fairness)
  */
 
 #ifdef LIVENESS
@@ -89,33 +121,33 @@
 #define TABLE(k)	k
 #endif
 
-/* who */
+/* CPUs */
 #define REMOVE	0
 #define FORK	1
 #define FILL	2
 #define NR_CPUS	3
 
-/* where */
+/* Locations in memory */
 #define CHANGING	0
 #define GENERATION	1
-#define EVENT		2	/* and 3: of REMOVE, of FORK */
-#define PMD		4	/* and 5 */
-#define PTL		6	/* and 7 */
-#define PTE		8	/* and 9 */
+#define EVENT		2	/* of REMOVE; 3: of FORK */
+#define PMD		4	/* of page 0; 5: of page 1 */
+#define PTL		6	/* likewise */
+#define PTE		8	/* likewise */
 #define NR_LOCS		10
 
 #define QUEUED	1
 #define DONE	2
 
 #define STALE	1		/* pte: admitted before the event was read */
-#define FRESH	2		/* pte: and after */
+#define FRESH	2		/* pte: admitted after it was read */
 
 byte mem[NR_LOCS];
 
 /* The store buffers */
 
 #define STORE	0
-#define ADD	1		/* relaxed atomic: on its way like a store */
+#define ADD	1		/* relaxed atomic: buffered like a store */
 #define RELEASE	2		/* or'ed: leaves when it is the oldest */
 
 #define NR_STORES 7
@@ -132,7 +164,7 @@ store_buffer sb[NR_CPUS];
 inline store(cpu, where, what, mode)
 {
 	d_step {
-		/* at most one store to a place: they need no order among them */
+		/* One store to each location: no order among them needed */
 		i = 0;
 		do
 		:: i < sb[cpu].nr -> assert(sb[cpu].loc[i] != where); i++
@@ -161,7 +193,7 @@ inline load(cpu, where, v)
 	}
 }
 
-/* The store at @k, if there is one that may leave, goes to memory */
+/* Write the store at @k to memory, if there is one that may leave */
 #define leave(k) \
 	d_step { \
 		k < sb[cpu].nr && (k == 0 || sb[cpu].how[k] < RELEASE) -> \
@@ -205,11 +237,11 @@ end:
 #define spin_lock(l)		atomic { mem[l] == 0 -> mem[l] = 1 }
 #define spin_unlock(cpu, l)	store(cpu, l, 0, RELEASE)
 
-/* for the assertions only */
-byte begun;			/* changes */
-byte acked;			/* events that the monitor has read */
-bool remove_read;		/* that of REMOVE is among them */
-byte finished;			/* processes */
+/* For the assertions only */
+byte begun;			/* number of changes that have begun */
+byte acked;			/* number of events that were read */
+bool remove_read;		/* the event of REMOVE was read */
+byte finished;			/* number of processes that ended */
 
 /* map_changing_lock, WAITING only */
 byte readers;
@@ -223,7 +255,7 @@ bool writer;
 #define lowered	(mem[CHANGING] - 1)
 #endif
 
-/* atomic_inc(), and atomic_long_inc_return(): no store is pending before or after it */
+/* atomic_inc(), and atomic_long_inc_return(), which is fully ordered */
 #define raise_changing(cpu)	store(cpu, CHANGING, 1, UP)
 #define bump_generation(cpu)	atomic { empty(cpu) -> mem[GENERATION] = mem[GENERATION] + 1 }
 
@@ -254,7 +286,7 @@ inline map_changing_begin(cpu)
 inline zap(k)
 {
 	if
-	:: mem[PMD + TABLE(k)] == 0	/* no page table, no lock */
+	:: mem[PMD + TABLE(k)] == 0	/* no page table: takes no lock */
 	:: else ->
 		spin_lock(PTL + TABLE(k));
 		atomic {
@@ -285,7 +317,7 @@ proctype change(byte cpu)
 #endif
 	if
 	:: mem[EVENT + cpu] == DONE
-	:: true			/* killed: goes on, the event stays */
+	:: true			/* killed: goes on, event stays queued */
 	fi;
 	zap(0);
 #if NR_PAGES > 1
@@ -329,7 +361,7 @@ proctype reader()
 #define VALID	(mem[GENERATION] == sample)
 #endif
 
-/* A fill gives -EAGAIN: there must be a reason */
+/* A fill returns -EAGAIN: a change must be the reason */
 inline refuse()
 {
 	atomic {
@@ -337,7 +369,7 @@ inline refuse()
 #ifndef LIVENESS
 		assert(progress);
 #endif
-		/* fewer states */
+		/* Reset, to have fewer states */
 		progress = false;
 		pending = false;
 		begun_then = 0;
@@ -393,7 +425,7 @@ begin:
 	:: k < NR_PAGES ->
 		if
 		:: true
-		:: true ->	/* a gap, or others were let in */
+		:: true ->	/* a gap: the locks were dropped */
 #ifdef WAITING
 			atomic { empty(FILL) -> readers-- };
 			atomic { !writer -> readers++ };
@@ -446,9 +478,9 @@ again:
 	atomic { empty(FILL) -> readers-- };
 #endif
 	refuse();
-	goto begin;		/* for the rest: .copy told how far it came */
+	goto begin;		/* for the rest: .copy has the progress */
 out:
-	/* fewer states */
+	/* Reset, to have fewer states */
 	atomic { sample = 0; page = 0; begun_then = 0; pending = false }
 }
 
@@ -457,7 +489,7 @@ init
 	bool stale;
 
 	atomic {
-		/* either page table may be there already */
+		/* Each page table may be there from the beginning */
 		if
 #ifndef TABLES
 		:: true
