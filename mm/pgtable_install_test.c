@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of mm/pgtable_install.c: page tables of an mm that no task runs on.
+ * KUnit tests of mm/pgtable_install.c: page tables of an mm that no task runs
+ * on.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -9,8 +10,6 @@
 #include <linux/kthread.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
-#include <linux/mmap_lock.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
@@ -19,100 +18,25 @@
 
 #include "internal.h"
 #include "pgtable_install.h"
+#include "pgtable_install_test.h"
 
 /* Far beyond any load: a slow machine does not fail, a lost wake-up does. */
 #define DEADLINE	(60 * HZ)
-#define ADDR		(PMD_SIZE * 3)
 #define ROUNDS		200
 
-/* An mm with the upper levels for one pmd, which is none. */
-struct fixture {
-	struct mm_struct *mm;
-	pgd_t *pgd;
-	p4d_t *p4d;
-	pud_t *pud;
-	pmd_t *pmd;
-	struct page *page;
-	pgtable_t prealloc;
-};
-
-static int fixture_init(struct kunit *test)
+/* Does the page table hold nothing? */
+static bool table_is_empty(struct fixture *f)
 {
-	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	bool empty = true;
+	spinlock_t *ptl;
+	pte_t *pte;
+	int i;
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f);
-	test->priv = f;
-	f->mm = mm_alloc();
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->mm);
-	mmap_read_lock(f->mm);
-	f->pgd = pgd_offset(f->mm, ADDR);
-	f->p4d = p4d_alloc(f->mm, f->pgd, ADDR);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->p4d);
-	f->pud = pud_alloc(f->mm, f->p4d, ADDR);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->pud);
-	f->pmd = pmd_alloc(f->mm, f->pud, ADDR);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->pmd);
-	f->page = alloc_page(GFP_KERNEL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->page);
-	return 0;
-}
-
-/* Takes the page table out again; the pmd is none. */
-static void remove_table(struct fixture *f)
-{
-	pgtable_t table = pmd_pgtable(*f->pmd);
-
-	pmd_clear(f->pmd);
-	mm_dec_nr_ptes(f->mm);
-	pte_free(f->mm, table);
-}
-
-static void fixture_exit(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	if (!f || !f->mm)
-		return;
-	if (f->prealloc)
-		pte_free(f->mm, f->prealloc);
-	if (f->pmd && !pmd_none(*f->pmd))
-		remove_table(f);
-	if (f->pmd) {
-		pmd_free(f->mm, pmd_offset(f->pud, 0));
-		pud_clear(f->pud);
-		mm_dec_nr_pmds(f->mm);
-	}
-#ifndef __PAGETABLE_PUD_FOLDED
-	if (f->pud) {
-		pud_free(f->mm, pud_offset(f->p4d, 0));
-		p4d_clear(f->p4d);
-		mm_dec_nr_puds(f->mm);
-	}
-#endif
-#ifndef __PAGETABLE_P4D_FOLDED
-	if (f->p4d && !mm_p4d_folded(f->mm)) {
-		p4d_free(f->mm, p4d_offset(f->pgd, 0));
-		pgd_clear(f->pgd);
-	}
-#endif
-	mmap_read_unlock(f->mm);
-	if (f->page)
-		__free_page(f->page);
-	mmput(f->mm);
-}
-
-static pgtable_t new_table(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	f->prealloc = pte_alloc_one(f->mm);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, f->prealloc);
-	return f->prealloc;
-}
-
-static unsigned long table_bytes(struct fixture *f)
-{
-	return mm_pgtables_bytes(f->mm);
+	pte = pte_offset_map_lock(f->mm, f->pmd, ADDR, &ptl);
+	for (i = 0; i < PTRS_PER_PTE; i++)
+		empty = empty && pte_none(ptep_get(pte + i));
+	pte_unmap_unlock(pte, ptl);
+	return empty;
 }
 
 static enum pmd_state install(struct fixture *f, unsigned long addr, pte_t **pte,
@@ -147,7 +71,7 @@ static void refused(struct kunit *test, pmd_t pmd, enum pmd_state state, int err
 	__acquire(ptl);
 	KUNIT_EXPECT_TRUE(test, pte_none(ptep_get(pte)));
 	pte_unmap_unlock(pte, ptl);
-	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
+	KUNIT_EXPECT_TRUE(test, table_is_empty(f));
 }
 
 static void pgtable_install_on_none(struct kunit *test)
@@ -160,7 +84,7 @@ static void pgtable_install_on_none(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, !f->prealloc);
 	KUNIT_EXPECT_TRUE(test, pmd_state(*f->pmd) == PMD_STATE_TABLE);
 	KUNIT_EXPECT_EQ(test, table_bytes(f) - bytes, PTRS_PER_PTE * sizeof(pte_t));
-	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
+	KUNIT_EXPECT_TRUE(test, table_is_empty(f));
 }
 
 static void pgtable_install_on_table(struct kunit *test)
@@ -202,7 +126,9 @@ static void pgtable_install_without_table(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pmd_none(*f->pmd));
 }
 
-/* With an entry: a page table is there and locked, and is not empty for long. */
+/*
+ * With an entry: a page table is there and locked, and is not empty for long.
+ */
 static void pgtable_install_with_entry(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -265,38 +191,6 @@ static void pgtable_install_migrating(struct kunit *test)
 }
 #endif
 
-static void pgtable_install_range_none(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	unsigned long addr = ADDR + 9 * PAGE_SIZE, end = ADDR + PMD_SIZE;
-	spinlock_t *ptl;
-	pte_t *pte;
-
-	new_table(test);
-	KUNIT_ASSERT_TRUE(test, install(f, addr, &pte, &ptl) == PMD_STATE_TABLE);
-	__acquire(ptl);
-	set_pte_at(f->mm, addr, pte, mk_pte(f->page, PAGE_READONLY));
-	pte_unmap_unlock(pte, ptl);
-
-	KUNIT_EXPECT_FALSE(test, pmd_range_none(f->mm, f->pmd, ADDR, end));
-	KUNIT_EXPECT_FALSE(test, pmd_range_none(f->mm, f->pmd, addr, addr + PAGE_SIZE));
-	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, addr));
-	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, addr + PAGE_SIZE, end));
-	KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, ADDR, end), addr);
-	KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, addr, end), addr);
-
-	/* What is not present is not nothing. */
-	pte = pte_offset_map_lock(f->mm, f->pmd, addr, &ptl);
-	set_pte_at(f->mm, addr, pte, swp_entry_to_pte(swp_entry(0, 1)));
-	pte_unmap_unlock(pte, ptl);
-	KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, ADDR, end), addr);
-
-	pte = pte_offset_map_lock(f->mm, f->pmd, addr, &ptl);
-	pte_clear(f->mm, addr, pte);
-	pte_unmap_unlock(pte, ptl);
-	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, end));
-}
-
 /* One of two tasks that install a page table and an entry each, many times. */
 struct installer {
 	struct fixture *f;
@@ -334,7 +228,9 @@ static int installer_thread(void *arg)
 	return 0;
 }
 
-/* No assertion in here: it would leave two tasks behind that use what it frees. */
+/*
+ * No assertion in here: it would leave two tasks behind that use what it frees.
+ */
 static bool installers_start(struct kunit *test, struct installer *w)
 {
 	struct task_struct *task;
@@ -411,7 +307,7 @@ static bool installers_round(struct kunit *test, struct installer *w, int first)
 		pte_unmap_unlock(pte, ptl);
 	}
 	/* The other's is as clean as it was, and so is this one now. */
-	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, ADDR + PMD_SIZE));
+	KUNIT_EXPECT_TRUE(test, table_is_empty(f));
 	remove_table(f);
 free:
 	for (i = 0; i < 2; i++)
@@ -447,7 +343,6 @@ static struct kunit_case pgtable_install_cases[] = {
 #ifdef PMD_MIGRATION
 	KUNIT_CASE(pgtable_install_migrating),
 #endif
-	KUNIT_CASE(pgtable_install_range_none),
 	KUNIT_CASE(pgtable_install_two_installers),
 	{ }
 };
