@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -133,8 +132,7 @@ int main(void)
 	huge = huge_size();
 	thp_require();
 	len = RANGES * huge;
-	if (3 * len + page_size() > HUGE_AREA)
-		race_skip("huge pages of %zu kB are too large", huge >> 10);
+	huge_require(3 * len + page_size(), HUGE_AREA);
 	area = huge_area(HUGE_AREA, HUGE_AREA);
 	if (!area || !map_at(area + 3 * len, page_size(), MAP_PRIVATE | MAP_ANONYMOUS, -1))
 		race_broken("mmap: %s", strerror(errno));

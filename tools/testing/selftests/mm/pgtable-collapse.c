@@ -431,10 +431,7 @@ static void no_memory(void)
 	close(fd);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} tests[] = {
+static const struct check_case cases[] = {
 	{ "no page is touched where there is no room for a hole", no_room },
 	{ "a hole is charged when it is met, filled last", success },
 	{ "the charge for a hole that was filled meanwhile is given back", filled_meanwhile },
@@ -444,35 +441,26 @@ static const struct {
 
 int main(void)
 {
-	size_t i;
+	int code;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
-	if (!race_points_exist())
-		ksft_exit_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed\n");
+	race_points_require();
 	if (huge_size() != HUGE_PAGES * page_size() || page_size() != PAGE)
 		ksft_exit_skip("a huge page is not 512 pages of 4 kB\n");
 	thp_require();
 	if (shmem_huge_denied())
 		ksft_exit_skip("tmpfs has no huge pages: transparent_hugepage/shmem_enabled\n");
 	fail_nth_begin(false);
-	ksft_set_plan(ARRAY_SIZE(tests));
 	s = shared_alloc(sizeof(*s));
 	s->other_fd = -1;
 	khugepaged_set("scan_sleep_millisecs", 10);
 	khugepaged_set("alloc_sleep_millisecs", 10);
 	khugepaged_set("pages_to_scan", 1 << 16);
 	khugepaged_set("max_ptes_none", LAST);
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		check_ok = true;
-		tests[i].run();
-		if (check_ok)
-			ksft_test_result_pass("%s\n", tests[i].name);
-		else
-			ksft_test_result_fail("%s\n", tests[i].name);
-	}
+	code = checks_run(cases, ARRAY_SIZE(cases), NULL, NULL);
 	khugepaged_restore();
-	return ksft_get_fail_cnt() ? KSFT_FAIL : KSFT_PASS;
+	return code;
 }

@@ -32,7 +32,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -121,20 +120,14 @@ static void unmap_huge(struct actor *a, size_t size)
 
 int main(int argc, char **argv)
 {
-	const struct variant *v = NULL;
+	const struct variant *v = race_variant(argc, argv, variants);
 	bool damaged, whole;
 	struct actor a;
-	size_t size, i;
+	size_t size;
 	int hits;
 
-	for (i = 0; i < ARRAY_SIZE(variants); i++)
-		if (argc == 2 && !strcmp(argv[1], variants[i].arg))
-			v = &variants[i];
-	if (!v)
-		race_broken("usage: %s around|locked|deposit", argv[0]);
-	race_begin(v->name);
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_begin("%s", v->name);
+	race_points_require();
 	size = huge_size();
 	s = shared_alloc(sizeof(*s));
 	s->fd = tmpfs_file("huge=always", size);

@@ -6,7 +6,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -43,11 +42,9 @@ int main(void)
 	long kb;
 
 	race_begin("pgtable-concurrent-first-touch");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	size = huge_size();
-	if (size > LEN / 2)
-		race_skip("huge pages of %zu kB are too large", size >> 10);
+	huge_require(2 * size, LEN);
 	s = shared_alloc(sizeof(*s));
 	s->fd = tmpfs_file("huge=always", LEN);
 	actor_start(&a, map_area, NULL);

@@ -371,20 +371,15 @@ static void fill_all_others(void)
 
 int main(int argc, char **argv)
 {
+	const enum when when = race_variant(argc, argv, variants) - variants;
 	const char *damage;
-	enum when when;
 	bool missed, zero;
 	size_t i, files;
 	int uffd, err = 0;
 
-	for (when = BEFORE; when <= FULL; when++)
-		if (argc == 2 && !strcmp(argv[1], variants[when].arg))
-			break;
-	if (when > FULL)
-		race_broken("usage: %s before|late|filled|punched|register|full", argv[0]);
-	race_begin(variants[when].name);
-	if (when != BEFORE && !race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_begin("%s", variants[when].name);
+	if (when != BEFORE)
+		race_points_require();
 	if (huge_size() != 512 * page_size() || page_size() > sizeof(src))
 		race_skip("a huge page is not 512 pages");
 	thp_require();

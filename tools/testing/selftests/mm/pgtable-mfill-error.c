@@ -202,15 +202,13 @@ int main(void)
 	int i, n;
 
 	race_begin("pgtable-mfill-error-leaves-nothing");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	src = shared_alloc(page_size());
 	memset(src, 0x5a, page_size());
 	unreadable = mmap(NULL, page_size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	s = shared_alloc(sizeof(*s));
 	s->len = TABLES * huge_size();
-	if (NR_AREAS * s->len + page_size() > HUGE_AREA)
-		race_skip("huge pages of %zu kB are too large", huge_size() >> 10);
+	huge_require(NR_AREAS * s->len + page_size(), HUGE_AREA);
 	files();
 	actor_start(&a, map_areas, NULL);
 	uffd_require(s->err, UFFD_FEATURE_EVENT_REMOVE);

@@ -160,8 +160,7 @@ int main(void)
 	bool done;
 
 	race_begin("pgtable-oom-munlock");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	cgroup_make();
 	s = shared_alloc(sizeof(*s));
 	s->fd = tmpfs_file("huge=always", size);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -132,27 +131,32 @@ static const char *do_mremap(char *from, char *to)
 	return "empty-tables-made-again";
 }
 
+static const struct variant {
+	const char *arg, *name;
+	bool forks;
+} variants[] = {
+	{ "fork", "pgtable-fork-empty", true },
+	{ "mremap", "pgtable-mremap-empty", false },
+};
+
 int main(int argc, char **argv)
 {
-	bool forks = argc == 2 && !strcmp(argv[1], "fork");
+	const struct variant *v = race_variant(argc, argv, variants);
 	const char *damage;
 	char *area;
 
-	if (!forks && (argc != 2 || strcmp(argv[1], "mremap")))
-		race_broken("usage: %s fork|mremap", argv[0]);
-	race_begin(forks ? "pgtable-fork-empty" : "pgtable-mremap-empty");
+	race_begin("%s", v->name);
 	huge = huge_size();
-	if (forks)
+	if (v->forks)
 		thp_require();
 	/* one page table of the next level: it is there when its last page is */
-	if (3 * TABLES * huge > HUGE_AREA)
-		race_skip("huge pages of %zu kB are too large", huge >> 10);
+	huge_require(3 * TABLES * huge, HUGE_AREA);
 	area = huge_area(HUGE_AREA, HUGE_AREA);
 	if (!area || !map_at(area, 3 * TABLES * huge, MAP_PRIVATE | MAP_ANONYMOUS, -1))
 		no_memory("mmap");
 	if (madvise(area, 3 * TABLES * huge, MADV_NOHUGEPAGE))
 		no_memory("MADV_NOHUGEPAGE");
 	area[3 * TABLES * huge - 1] = 1;
-	damage = forks ? do_fork(area) : do_mremap(area, area + TABLES * huge);
+	damage = v->forks ? do_fork(area) : do_mremap(area, area + TABLES * huge);
 	return race_end(damage);
 }

@@ -31,7 +31,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -42,14 +41,9 @@
 #include "race_test.h"
 #include "pgtable_test.h"
 
-#define MPOL_MF_MOVE_ALL	4
-#define CONTENT			0x5a
+#define CONTENT	0x5a
 
-static struct shared {
-	void *page;
-	int node, status;
-} *s;
-
+static struct migration *move;	/* shared with the actors */
 static struct actor holder, mover;
 static char *from, *to;
 
@@ -58,8 +52,7 @@ static void map_areas(void)
 {
 	char *area;
 
-	if (2 * huge_size() > HUGE_AREA)
-		race_skip("huge pages of %zu kB are too large", huge_size() >> 10);
+	huge_require(2 * huge_size(), HUGE_AREA);
 	/* Below two page tables of the next level, which have a lock each. */
 	area = huge_area(2 * HUGE_AREA, HUGE_AREA);
 	if (!area || !map_at(area, huge_size(), MAP_PRIVATE | MAP_ANONYMOUS, -1) ||
@@ -72,52 +65,6 @@ static void map_areas(void)
 		race_broken("there are no huge pages to be had");
 	/* khugepaged is to leave these mms alone. */
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-}
-
-static void moved(void)
-{
-	actor_done(&mover, 0);
-	if (mover.call[0].ret || s->status < 0)
-		race_broken("move_pages: %s, status %d", strerror(mover.call[0].err),
-			    s->status);
-}
-
-static void move_to(const int *node, int flags)
-{
-	s->page = from;
-	actor_call(&mover, 0, SYS_move_pages, 0, 1, (long)&s->page, (long)node,
-		   (long)&s->status, flags);
-}
-
-/* Both nodes are known then. */
-static void find_nodes(void)
-{
-	move_to(NULL, 0);
-	actor_done(&mover, 0);
-	if (mover.call[0].ret && mover.call[0].err == ENOSYS)
-		race_skip("no move_pages: CONFIG_NUMA=y is needed");
-	moved();
-	s->node = !s->status;
-}
-
-static void migration_begins(void)
-{
-	move_to(&s->node, MPOL_MF_MOVE_ALL);
-	do {
-		if (actor_is_done(&mover, 0) && mover.call[0].err == ENODEV)
-			race_skip("needs two nodes: boot with numa=fake=2");
-		if (actor_is_done(&mover, 0) || !race_look_again())
-			race_broken("move_pages: %s, status %d",
-				    strerror(mover.call[0].err), s->status);
-	} while (race_point_field("pgtable_migration", "held") != 1);
-}
-
-static void migration_ends(void)
-{
-	race_release("pgtable_migration");
-	moved();
-	if (s->status != s->node)
-		race_broken("move_pages: status %d", s->status);
 }
 
 /* Return: false if the call has ended. */
@@ -168,43 +115,47 @@ static const char *after_mremap(void)
 	return NULL;
 }
 
+static const struct variant {
+	const char *arg, *name;
+	bool forks;
+} variants[] = {
+	{ "fork", "pgtable-fork-vs-migration", true },
+	{ "mremap", "pgtable-mremap-vs-migration", false },
+};
+
 int main(int argc, char **argv)
 {
-	bool forks = argc == 2 && !strcmp(argv[1], "fork");
+	const struct variant *v = race_variant(argc, argv, variants);
 	const char *damage;
 
-	if (!forks && (argc != 2 || strcmp(argv[1], "mremap")))
-		race_broken("usage: %s fork|mremap", argv[0]);
-	race_begin(forks ? "pgtable-fork-vs-migration" : "pgtable-mremap-vs-migration");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
-	s = shared_alloc(sizeof(*s));
+	race_begin("%s", v->name);
+	race_points_require();
+	move = shared_alloc(sizeof(*move));
 	map_areas();
 	actor_start(&holder, NULL, NULL);
 	actor_start(&mover, NULL, NULL);
-	find_nodes();
+	migration_prepare(move, &mover, 0, from);
 
 	race_arm("pgtable_decide", "tid=%d range=%#lx-%#lx times=2 timeout=" RACE_HOLD_MS,
 		 holder.call[0].tid, (long)from, (long)(from + huge_size()));
-	race_arm("pgtable_migration", "tid=%d timeout=" RACE_HOLD_MS, mover.call[0].tid);
-	if (forks)
+	if (v->forks)
 		actor_call(&holder, 0, SYS_clone, SIGCHLD);
 	else
 		actor_call(&holder, 0, SYS_mremap, (long)from, huge_size(), huge_size(),
 			   MREMAP_MAYMOVE | MREMAP_FIXED, (long)to);
 	race_wait("pgtable_decide", "held=1");
-	migration_begins();
+	migration_begin(move, MPOL_MF_MOVE_ALL);
 	race_release("pgtable_decide");
 	if (held_again()) {
-		migration_ends();
+		migration_end(move);
 		race_release("pgtable_decide");
 		actor_done(&holder, 0);
 	} else {
-		migration_ends();
+		migration_end(move);
 	}
 	if (holder.call[0].ret == -1)
-		race_broken("%s: %s", argv[1], strerror(holder.call[0].err));
+		race_broken("%s: %s", v->arg, strerror(holder.call[0].err));
 	actor_stop(&mover);
-	damage = forks ? after_fork() : after_mremap();
+	damage = v->forks ? after_fork() : after_mremap();
 	return race_end(damage);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kselftest.h"
 #include "race_test.h"
 #include "pgtable_test.h"
 
@@ -36,6 +38,17 @@ size_t huge_size(void)
 		race_skip("no huge pages: CONFIG_TRANSPARENT_HUGEPAGE=y is needed");
 	fclose(f);
 	return size;
+}
+
+/**
+ * huge_require() - skip the test if huge pages are too large for it
+ * @len: of the memory that it takes with them
+ * @room: the most that it can have
+ */
+void huge_require(size_t len, size_t room)
+{
+	if (len > room)
+		race_skip("huge pages of %zu kB are too large", huge_size() >> 10);
 }
 
 /**
@@ -62,6 +75,123 @@ void actor_touch(struct actor *a, int thread, char *addr, bool write)
 		actor_call(a, thread, SYS_getrandom, (long)addr, 1, 0);
 	else
 		actor_call(a, thread, SYS_prctl, PR_SET_NAME, (long)addr);
+}
+
+/**
+ * actor_zeropage() - let a thread fill a page with zeros
+ * @a: the actor
+ * @thread: which thread, idle or done
+ * @uffd: the actor's own userfaultfd
+ * @zero: memory of the actor, for the ioctl
+ * @addr: of the page
+ */
+void actor_zeropage(struct actor *a, int thread, int uffd,
+		    struct uffdio_zeropage *zero, char *addr)
+{
+	zero->range.start = (uintptr_t)addr;
+	zero->range.len = page_size();
+	actor_call(a, thread, SYS_ioctl, uffd, UFFDIO_ZEROPAGE, (long)zero);
+}
+
+/**
+ * actor_killed() - has the kernel killed a thread in its system call?
+ * @a: the actor
+ * @thread: which thread
+ * @err: set to the errno of the call, 0 for none, if it has returned
+ */
+bool actor_killed(struct actor *a, int thread, int *err)
+{
+	enum actor_rest rest;
+
+	do
+		rest = actor_rests(a, thread);
+	while (rest == ACTOR_BLOCKED && race_look_again());
+	if (rest == ACTOR_BLOCKED)
+		race_broken("the fill blocks for ever");
+	if (rest == ACTOR_GONE)
+		return true;
+	*err = a->call[thread].ret ? a->call[thread].err : 0;
+	ksft_print_msg("fill: errno=%d\n", *err);
+	return false;
+}
+
+/* Migration */
+
+static void move_to(struct migration *m, const int *node, int flags)
+{
+	actor_call(m->actor, m->thread, SYS_move_pages, 0, 1, (long)&m->page,
+		   (long)node, (long)&m->status, flags);
+}
+
+static void __noreturn no_move(struct migration *m)
+{
+	race_broken("move_pages: %s, status %d",
+		    strerror(m->actor->call[m->thread].err), m->status);
+}
+
+static void moved(struct migration *m)
+{
+	actor_done(m->actor, m->thread);
+	if (m->actor->call[m->thread].ret || m->status < 0)
+		no_move(m);
+}
+
+/**
+ * migration_prepare() - find the two nodes, and arm pgtable_migration
+ * @m: filled in; in memory that the actor shares
+ * @a: the actor
+ * @thread: which thread, idle or done
+ * @page: its page that is to be moved
+ *
+ * Skips the test where there is no move_pages().
+ */
+void migration_prepare(struct migration *m, struct actor *a, int thread,
+		       void *page)
+{
+	struct call *call = &a->call[thread];
+
+	m->actor = a;
+	m->thread = thread;
+	m->page = page;
+	move_to(m, NULL, 0);
+	actor_done(a, thread);
+	if (call->ret && call->err == ENOSYS)
+		race_skip("no move_pages: CONFIG_NUMA=y is needed");
+	moved(m);
+	m->node = !m->status;
+	race_arm("pgtable_migration", "tid=%d timeout=" RACE_HOLD_MS, call->tid);
+}
+
+/**
+ * migration_begin() - let the thread move the page, up to pgtable_migration
+ * @m: prepared
+ * @flags: MPOL_MF_*
+ *
+ * Skips the test where there is one node.
+ */
+void migration_begin(struct migration *m, int flags)
+{
+	move_to(m, &m->node, flags);
+	do {
+		bool done = actor_is_done(m->actor, m->thread);
+
+		if (done && m->actor->call[m->thread].err == ENODEV)
+			race_skip("needs two nodes: boot with numa=fake=2");
+		if (done || !race_look_again())
+			no_move(m);
+	} while (race_point_field("pgtable_migration", "held") != 1);
+}
+
+/**
+ * migration_end() - let the thread go on, and see that the page was moved
+ * @m: begun
+ */
+void migration_end(struct migration *m)
+{
+	race_release("pgtable_migration");
+	moved(m);
+	if (m->status != m->node)
+		no_move(m);
 }
 
 /* Which of the words of a file in sysfs is chosen? */

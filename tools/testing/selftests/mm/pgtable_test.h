@@ -13,11 +13,34 @@
 /* Reserved at a time, with one page table of the next level. */
 #define HUGE_AREA	(1024UL << 20)
 
+/* Of move_pages(). */
+#ifndef MPOL_MF_MOVE
+#define MPOL_MF_MOVE		2
+#define MPOL_MF_MOVE_ALL	4
+#endif
+
 struct actor;
+struct uffdio_zeropage;
+
+/* A page that a thread moves to another node, and is held at pgtable_migration meanwhile. */
+struct migration {
+	struct actor *actor;
+	int thread;
+	void *page;
+	int node, status;
+};
 
 size_t huge_size(void);
+void huge_require(size_t len, size_t room);
 void touch_page(char *addr);
 void actor_touch(struct actor *a, int thread, char *addr, bool write);
+void actor_zeropage(struct actor *a, int thread, int uffd,
+		    struct uffdio_zeropage *zero, char *addr);
+bool actor_killed(struct actor *a, int thread, int *err);
+void migration_prepare(struct migration *m, struct actor *a, int thread,
+		       void *page);
+void migration_begin(struct migration *m, int flags);
+void migration_end(struct migration *m);
 int tmpfs_file(const char *options, size_t len);
 char *huge_area(size_t len, size_t align);
 char *map_at(char *place, size_t len, int flags, int fd);

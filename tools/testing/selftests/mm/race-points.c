@@ -45,9 +45,6 @@
 static struct monitored m;
 static struct filler filler;
 
-/* What this machine lacks for the test that runs. */
-static const char *lacks;
-
 #define refused(session, error, ...)					\
 	(race_command(session, __VA_ARGS__) == -1 && errno == (error))
 
@@ -599,7 +596,7 @@ static void file_of_migration(void)
 	int hits;
 
 	if (access("/sys/devices/system/node/node1", F_OK)) {
-		lacks = "needs two nodes: boot with numa=fake=2";
+		check_skip = "needs two nodes: boot with numa=fake=2";
 		close(s);
 		return;
 	}
@@ -885,7 +882,7 @@ static void three_spinners(void)
 	unsigned int cpus;
 
 	if (race_cpus() < 4) {
-		lacks = "needs 4 processors";
+		check_skip = "needs 4 processors";
 		close(s);
 		return;
 	}
@@ -1042,10 +1039,7 @@ static void taints(void)
 	close(s);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} tests[] = {
+static const struct check_case cases[] = {
 	{ "taints", taints },
 	{ "commands", commands },
 	{ "filters", filters },
@@ -1075,27 +1069,8 @@ static const struct {
 
 int main(void)
 {
-	size_t i, nr = ARRAY_SIZE(tests);
-
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	if (!race_points_exist())
-		ksft_exit_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed\n");
-	ksft_set_plan(nr);
-	for (i = 0; i < nr; i++) {
-		check_ok = true;
-		lacks = NULL;
-		start();
-		tests[i].run();
-		stop();
-		if (!check_ok) {
-			ksft_test_result_fail("%s\n", tests[i].name);
-		} else if (lacks) {
-			ksft_print_msg("%s:\n", tests[i].name);
-			ksft_test_result_skip("%s\n", lacks);
-		} else {
-			ksft_test_result_pass("%s\n", tests[i].name);
-		}
-	}
-	return ksft_get_fail_cnt() ? KSFT_FAIL : KSFT_PASS;
+	race_points_require();
+	return checks_run(cases, ARRAY_SIZE(cases), start, stop);
 }

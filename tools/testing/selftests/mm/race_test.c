@@ -21,7 +21,6 @@
 #include <unistd.h>
 #include <linux/futex.h>
 #include <linux/unistd.h>
-#include <linux/userfaultfd_yield.h>
 
 #include "kselftest.h"
 #include "race_test.h"
@@ -29,9 +28,12 @@
 #define RACE_DIR	"/sys/kernel/debug/race_points/"
 #define DEBUGFS		"/sys/kernel/debug/"
 
-bool check_ok = true;
+#define NO_POINTS	"no race points: CONFIG_RACE_POINTS=y and debugfs are needed"
 
-static const char *test_name;
+bool check_ok = true;
+const char *check_skip;
+
+static char test_name[64];	/* empty before race_begin() */
 static char **guards;		/* that are bypassed */
 static int nr_guards;
 static const char **points;
@@ -136,15 +138,18 @@ static void bypass_guards(const char *names)
 
 /**
  * race_begin() - print the header and switch off the guards that are to be bypassed
- * @name: of the race
+ * @fmt: name of the race
  *
- * Their names are in the environment, RACE_BYPASS, with commas between them.
+ * The names of the guards are in the environment, RACE_BYPASS, with commas between them.
  */
-void race_begin(const char *name)
+void race_begin(const char *fmt, ...)
 {
 	const char *bypass;
+	va_list args;
 
-	test_name = name;
+	va_start(args, fmt);
+	vsnprintf(test_name, sizeof(test_name), fmt, args);
+	va_end(args);
 	race_time_left();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
@@ -221,7 +226,7 @@ void race_broken(const char *fmt, ...)
 	va_end(args);
 	clean_up();
 	ksft_print_msg("broken: %s\n", why);
-	if (test_name)
+	if (*test_name)
 		ksft_test_result_fail("%s\n", test_name);
 	else
 		printf("Bail out! %s\n", why);
@@ -241,11 +246,76 @@ void race_skip(const char *fmt, ...)
 	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
 	clean_up();
-	if (test_name)
+	if (*test_name)
 		ksft_test_result_skip("%s: %s\n", test_name, why);
 	else
 		printf("1..0 # SKIP %s\n", why);
 	_exit(KSFT_SKIP);
+}
+
+/**
+ * race_find_variant() - see race_variant()
+ * @argc: of main()
+ * @argv: of main()
+ * @variants: an array
+ * @size: of each element
+ * @nr: how many there are
+ *
+ * The test is broken if no variant has that name.
+ */
+const void *race_find_variant(int argc, char **argv, const void *variants,
+			      size_t size, size_t nr)
+{
+	const char *element, *name;
+	char usage[128] = "";
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		element = (const char *)variants + i * size;
+		name = *(const char *const *)element;
+		if (argc == 2 && !strcmp(argv[1], name))
+			return element;
+		snprintf(usage + strlen(usage), sizeof(usage) - strlen(usage),
+			 "%s%s", i ? "|" : "", name);
+	}
+	race_broken("usage: %s %s", argv[0], usage);
+}
+
+/**
+ * checks_run() - run the tests of a program one after the other
+ * @cases: the tests
+ * @nr: how many there are
+ * @start: called before each of them; NULL for nothing
+ * @stop: the same, after each
+ *
+ * The caller has printed the header.
+ *
+ * Return: the exit code.
+ */
+int checks_run(const struct check_case *cases, size_t nr, void (*start)(void),
+	       void (*stop)(void))
+{
+	size_t i;
+
+	ksft_set_plan(nr);
+	for (i = 0; i < nr; i++) {
+		check_ok = true;
+		check_skip = NULL;
+		if (start)
+			start();
+		cases[i].run();
+		if (stop)
+			stop();
+		if (!check_ok) {
+			ksft_test_result_fail("%s\n", cases[i].name);
+		} else if (check_skip) {
+			ksft_print_msg("%s:\n", cases[i].name);
+			ksft_test_result_skip("%s\n", check_skip);
+		} else {
+			ksft_test_result_pass("%s\n", cases[i].name);
+		}
+	}
+	return ksft_get_fail_cnt() ? KSFT_FAIL : KSFT_PASS;
 }
 
 /* Race points */
@@ -265,6 +335,15 @@ bool race_points_exist(void)
 }
 
 /**
+ * race_points_require() - skip the test where there are none
+ */
+void race_points_require(void)
+{
+	if (!race_points_exist())
+		race_skip(NO_POINTS);
+}
+
+/**
  * race_session() - open a session of the race points
  * Return: its descriptor; it ends when this process closes it or dies.
  */
@@ -273,7 +352,7 @@ int race_session(void)
 	int fd = open(RACE_DIR "session", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+		race_skip(NO_POINTS);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
 		race_skip("needs root");
 	if (fd < 0)
@@ -1200,28 +1279,16 @@ struct monitored_shared {
 	uint64_t features;
 	size_t pages;
 	int memfd;
-	bool yield;
+	const struct uffd_mode *mode;
 	int uffd;
 	char *area;
 	char *other;
 	size_t twins;
 	struct call *twin_call;	/* one for each */
 	pid_t twin[TWINS_MAX];
-	int yield_err;
+	int mode_err;
 	int err;
 };
-
-/**
- * uffd_yield() - switch a userfaultfd to yielding mode
- * @uffd: the userfaultfd, before UFFDIO_API
- *
- * Return: 0, also where there is no such mode, and all contexts are alike; or
- * -1 with errno.
- */
-int uffd_yield(int uffd)
-{
-	return ioctl(uffd, USERFAULTFD_YIELD) && errno != EINVAL ? -1 : 0;
-}
 
 /**
  * uffd_open() - a userfaultfd for the calling process, in the default mode
@@ -1299,9 +1366,10 @@ static void monitored_init(void *arg)
 	size_t i;
 
 	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (s->uffd >= 0 && s->yield && uffd_yield(s->uffd)) {
-		s->yield_err = errno;
-		return;
+	if (s->uffd >= 0 && s->mode) {
+		s->mode_err = s->mode->set(s->uffd);
+		if (s->mode_err)
+			return;
 	}
 	if (s->uffd < 0 || ioctl(s->uffd, UFFDIO_API, &api)) {
 		s->err = errno;
@@ -1371,21 +1439,19 @@ void monitored_start_twins(struct monitored *m, size_t pages, uint64_t features,
 	s->twin_call = shared_alloc((twins + 1) * sizeof(*s->twin_call));
 	s->features = features;
 	s->pages = pages;
-	s->yield = m->yield;
+	s->mode = m->mode;
 	s->memfd = m->shmem ? shmem_file(m, 2 * pages * page_size()) : -1;
 	actor_start(&m->actor, monitored_init, s);
 	if (s->memfd >= 0)
 		close(s->memfd);
-	if (s->yield_err == EPERM)
-		race_skip("no yielding mode: vm.userfaultfd_yield is 0");
-	if (s->yield_err)
-		race_broken("USERFAULTFD_YIELD: %s", strerror(s->yield_err));
+	if (s->mode_err)
+		s->mode->verify(m, s->mode_err);
 	uffd_require(s->err, features);
 
 	m->uffd = actor_fd(&m->actor, s->uffd);
 	m->own_uffd = s->uffd;
-	if (m->yield && !uffd_fdinfo(m->uffd, "yield"))
-		race_broken("the context is not in yielding mode");
+	if (m->mode)
+		m->mode->verify(m, 0);
 	m->pages = pages;
 	m->area = s->area;
 	m->other = s->other;
@@ -1394,7 +1460,7 @@ void monitored_start_twins(struct monitored *m, size_t pages, uint64_t features,
 
 /**
  * monitored_start() - start a process with memory that this one monitors
- * @m: filled in, but for @m->shmem and @m->yield, which the caller has set
+ * @m: filled in, but for @m->shmem and @m->mode, which the caller has set
  * @pages: of each of its two registered areas; none is present
  * @features: UFFD_FEATURE_*
  */

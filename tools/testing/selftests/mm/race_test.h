@@ -43,7 +43,7 @@
 #endif
 
 /* Verdicts and reasons. */
-void race_begin(const char *name);
+void race_begin(const char *fmt, ...) __printf(1, 2);
 int race_end(const char *signature);
 void race_cleanup(void (*put_back)(void));
 void race_control_open(void);
@@ -54,9 +54,30 @@ void race_keep_apart(pid_t spinner, pid_t other);
 void __noreturn race_broken(const char *fmt, ...) __printf(1, 2);
 void __noreturn race_skip(const char *fmt, ...) __printf(1, 2);
 
-/* For a program of many small tests: one check, which names itself when it fails. */
-extern bool check_ok;
+/*
+ * The variant that the command line asks for: that element of an array whose first member,
+ * a string, is the only argument.
+ */
+#define race_variant(argc, argv, variants)				\
+	((__typeof__(&(variants)[0]))race_find_variant(argc, argv,	\
+		variants, sizeof((variants)[0]), ARRAY_SIZE(variants)))
 
+const void *race_find_variant(int argc, char **argv, const void *variants,
+			      size_t size, size_t nr);
+
+/* A program of many small tests.  One that cannot be made says why in check_skip. */
+struct check_case {
+	const char *name;
+	void (*run)(void);
+};
+
+extern bool check_ok;
+extern const char *check_skip;
+
+int checks_run(const struct check_case *cases, size_t nr, void (*start)(void),
+	       void (*stop)(void));
+
+/* One check, which names itself when it fails. */
 #define check(cond)							\
 do {									\
 	if (!(cond)) {							\
@@ -68,6 +89,7 @@ do {									\
 
 /* Race points.  Each of them is broken() if the kernel says no. */
 bool race_points_exist(void);
+void race_points_require(void);
 void race_arm(const char *point, const char *fmt, ...) __printf(2, 3);
 void race_wait(const char *point, const char *what);
 void race_release(const char *point);
@@ -162,9 +184,17 @@ void fail_nth_set(int fd, unsigned int n);
 unsigned int fail_nth_left(int fd);
 
 /* userfaultfd of an actor, as its monitor sees it. */
+struct monitored;
+
+/* What a context is switched to before UFFDIO_API. */
+struct uffd_mode {
+	int (*set)(int uffd);	/* in the actor; returns 0 or an errno, which goes to: */
+	void (*verify)(const struct monitored *m, int err);
+};
+
 struct monitored {
 	bool shmem;		/* set before the start: areas of a file in shmem */
-	bool yield;		/* the same: the context is in yielding mode */
+	const struct uffd_mode *mode;	/* the same: NULL for the default one */
 	struct actor actor;
 	struct actor twin;	/* another process, the same mm; one thread */
 	struct actor *twins;	/* all of them, each to be killed once */
@@ -199,7 +229,6 @@ void change_layout(struct monitored *m, struct actor *who, int thread,
 char *uffd_area(int uffd, size_t len);
 /* Its parts, for processes with another layout: the first two run in the actor. */
 int uffd_open(uint64_t features);
-int uffd_yield(int uffd);
 int uffd_register(int uffd, const void *start, size_t len);
 void uffd_require(int err, uint64_t features);
 

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# run_races.sh [RACE...]: run the races that races/*.races list, once each, race-points,
-# which tests their instrument, and uffd-events, on the kernel that is running. Needs root,
-# a mounted debugfs and a few huge pages; the options are in ./config.
+# run_races.sh [NAME...]: run each test of *.tests and each race of *.races once, or those that
+# are named, on the kernel that is running.  Needs root, a mounted debugfs and a few huge pages;
+# the options are in ./config.
 #
-# Races whose damage is a splat of the kernel (a BUG, say) are run only if they are named:
-# without its fix a machine does not survive them.
+# Only if they are named: races whose damage is a splat of the kernel (a BUG, say), since a
+# machine does not survive them without their fix, and tests that run for a time of their own.
 
 cd "$(dirname "$0")" || exit 1
 if [ "$(id -u)" -ne 0 ]; then
@@ -23,29 +23,46 @@ trap 'rm -f "$out"; [ -z "$was" ] || echo "$was" > "$yield"' EXIT
 trap 'exit 1' HUP INT TERM
 [ -z "$was" ] || echo 1 > $yield
 
-# "race program arguments" for each stanza
-list=$(echo race-points race-points
-	echo uffd-events uffd-events
-	awk -v named=$# '
-	function out() { if (race) print race, splat && !named ? "splat" : test }
-	/^race:/ { out(); race = $2; splat = 0 }
-	/^test:/ { $1 = ""; test = $0 }
-	/^splat: *[^-]/ { splat = 1 }
-	END { out() }' races/*.races)
-[ $# -eq 0 ] || list=$(for race; do
-	echo "$list" | grep "^$race " || echo "$race false" # an unknown race fails
+# "name program arguments" for each stanza.  A test that has one for several machines is run
+# once, and has its command for a name.
+list=$(for file in *.tests *.races; do
+	[ ! -f "$file" ] || { cat "$file" && echo; }
+done | awk -v named=$# '
+	function out() {
+		name = race
+		if (!name) {
+			name = test
+			gsub(/[^a-zA-Z0-9_.-]+/, "-", name)
+		}
+		if (test && !(name in seen))
+			print name, named ? test : why ? why : test
+		if (test)
+			seen[name]
+		race = test = why = ""
+	}
+	/^race:/ { race = $2 }
+	/^test:/ { sub(/ +#.*/, ""); sub(/^test: */, ""); test = $0 }
+	/^splat: *[^-]/ { why = "splat" }
+	/^seconds:/ { why = "long" }
+	/^$/ { out() }')
+[ $# -eq 0 ] || list=$(for name; do
+	echo "$list" | grep "^$name " || echo "$name false" # an unknown one fails
 done)
 
 echo "TAP version 13"
 echo "1..$(echo "$list" | wc -l)"
 nr=0
 status=4
-while read -r race test; do
+while read -r name test; do
 	nr=$((nr + 1))
-	if [ "$test" = splat ]; then
-		echo "ok $nr $race # SKIP a kernel without its fix crashes; to run it, name it"
-		continue
-	fi
+	case $test in
+	splat)
+		echo "ok $nr $name # SKIP a kernel without its fix crashes; to run it, name it"
+		continue ;;
+	long)
+		echo "ok $nr $name # SKIP takes minutes; to run it, name it"
+		continue ;;
+	esac
 	# Into a file: a process that a test leaves behind does not hold us up.
 	# shellcheck disable=SC2086 # a program and its arguments
 	set -- $test
@@ -54,10 +71,10 @@ while read -r race test; do
 	rc=$?
 	sed 's/^/# /' "$out"
 	case $rc in
-	0)	echo "ok $nr $race"
+	0)	echo "ok $nr $name"
 		[ $status -ne 4 ] || status=0 ;;
-	4)	echo "ok $nr $race # SKIP $(sed -n 's/.*# SKIP //p' "$out" | head -n 1)" ;;
-	*)	echo "not ok $nr $race"
+	4)	echo "ok $nr $name # SKIP $(sed -n 's/.*# SKIP //p' "$out" | head -n 1)" ;;
+	*)	echo "not ok $nr $name"
 		status=1 ;;
 	esac
 done <<EOF

@@ -71,8 +71,7 @@ int main(void)
 	int n = 1, fd;
 
 	race_begin("uffd-close-vs-gup");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	monitored_start(&m, PAGES, 0);
 	actor_start(&closer, NULL, NULL);
 	fd = m.uffd;

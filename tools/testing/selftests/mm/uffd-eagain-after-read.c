@@ -48,31 +48,16 @@ static const struct variant {
 	{ "fork", UFFD_FEATURE_EVENT_FORK, UFFD_EVENT_FORK },
 };
 
-static const struct variant *find_variant(const char *name)
-{
-	size_t i;
-
-	for (i = 0; name && i < ARRAY_SIZE(variants); i++)
-		if (!strcmp(variants[i].name, name))
-			return &variants[i];
-	fprintf(stderr,
-		"usage: uffd-eagain-after-read remove|unmap|remap|fork\n");
-	_exit(KSFT_FAIL);
-}
-
 int main(int argc, char **argv)
 {
-	const struct variant *v = find_variant(argv[1]);
+	const struct variant *v = race_variant(argc, argv, variants);
 	struct fill_after_read o = { };
 	struct uffd_msg msg;
 	int err = EAGAIN, i;
-	char name[64], *src;
+	char *src;
 
-	(void)argc;
-	snprintf(name, sizeof(name), "uffd-eagain-after-read-%s", v->name);
-	race_begin(name);
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_begin("uffd-eagain-after-read-%s", v->name);
+	race_points_require();
 	src = shared_alloc(page_size());
 	memset(src, 0x5a, page_size());
 	monitored_start(&m, PAGES, v->feature);

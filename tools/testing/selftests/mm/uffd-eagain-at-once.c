@@ -33,8 +33,7 @@ int main(void)
 	bool waits;
 
 	race_begin("uffd-eagain-at-once");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	monitored_start(&m, PAGES, UFFD_FEATURE_EVENT_UNMAP);
 	filler_start(&filler, 1, 0);
 	race_arm("uffd_unmap_begun", "tid=%d timeout=" RACE_HOLD_MS,

@@ -118,8 +118,7 @@ static const char *fork_unmap(void)
 	pid_t child;
 	int fork_nr;
 
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	monitored_start(&m, PAGES,
 			UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_UNMAP);
 	race_arm("uffd_fork_unlocked", "tid=%d timeout=" RACE_HOLD_MS,
@@ -276,21 +275,17 @@ static const char *shrink_and_move(bool target_registered)
 	return shrink_and_move_damage(&o);
 }
 
+static const char * const variants[] = { "fork-unmap", "mremap", "mremap-target" };
+
 int main(int argc, char **argv)
 {
-	const char *variant = argc > 1 ? argv[1] : "", *damage;
-	char name[64];
+	const char *variant = *race_variant(argc, argv, variants), *damage;
 
-	snprintf(name, sizeof(name), "uffd-event-order-%s", variant);
-	race_begin(name);
+	race_begin("uffd-event-order-%s", variant);
 	if (!strcmp(variant, "fork-unmap"))
 		damage = fork_unmap();
-	else if (!strcmp(variant, "mremap"))
-		damage = shrink_and_move(false);
-	else if (!strcmp(variant, "mremap-target"))
-		damage = shrink_and_move(true);
 	else
-		race_broken("usage: uffd-event-order fork-unmap|mremap|mremap-target");
+		damage = shrink_and_move(!strcmp(variant, "mremap-target"));
 	monitored_stop(&m);
 	return race_end(damage);
 }

@@ -34,7 +34,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -151,8 +150,7 @@ static void failing_munmap(struct refused_fill *o)
 	int fail_nth, other;
 	enum actor_rest rest;
 
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	fail_nth_begin(false);
 	monitored_start(&m, PAGES, UFFD_FEATURE_EVENT_UNMAP);
 	other = second_monitor();
@@ -187,17 +185,16 @@ static void failing_munmap(struct refused_fill *o)
 	actor_stop(&filler.actor);
 }
 
+static const char * const variants[] = { "fork", "munmap" };
+
 int main(int argc, char **argv)
 {
-	const char *variant = argc > 1 ? argv[1] : "";
+	const char *variant = *race_variant(argc, argv, variants);
 	struct refused_fill o = { };
 	int err, thread;
-	char name[64], *src;
+	char *src;
 
-	snprintf(name, sizeof(name), "uffd-%s-failure-wakes", variant);
-	race_begin(name);
-	if (strcmp(variant, "fork") && strcmp(variant, "munmap"))
-		race_broken("usage: uffd-failure-wakes fork|munmap");
+	race_begin("uffd-%s-failure-wakes", variant);
 	src = shared_alloc(page_size());
 	memset(src, 0x5a, page_size());
 	thread = !strcmp(variant, "munmap");

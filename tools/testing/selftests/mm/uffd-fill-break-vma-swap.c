@@ -35,6 +35,7 @@
 #include "kselftest.h"
 #include "race_test.h"
 #include "uffd_oracle.h"
+#include "uffd_yield.h"
 
 #define PAGES	8
 #define MISSING	4
@@ -67,9 +68,8 @@ int main(void)
 	struct call *call;
 
 	race_begin("uffd-fill-break-vma-swap");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
-	m.yield = true;
+	race_points_require();
+	m.mode = &uffd_yielding;
 	/* Both: a fill yields only to changes that it would hear of. */
 	monitored_start(&m, PAGES,
 			UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP);

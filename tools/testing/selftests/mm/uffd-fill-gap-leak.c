@@ -159,8 +159,7 @@ int main(void)
 	int i, err;
 
 	race_begin("uffd-fill-gap-leak");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	if (!read_meminfo("HugePages_Free"))
 		race_skip("needs a huge page: write 1 to /proc/sys/vm/nr_hugepages");
 	huge = read_meminfo("Hugepagesize") * 1024;

@@ -53,17 +53,6 @@ static const struct variant {
 	{ "remap", UFFD_FEATURE_EVENT_REMAP, UFFD_EVENT_REMAP, false },
 };
 
-static const struct variant *find_variant(const char *name)
-{
-	size_t i;
-
-	for (i = 0; name && i < ARRAY_SIZE(variants); i++)
-		if (!strcmp(variants[i].name, name))
-			return &variants[i];
-	fprintf(stderr, "usage: uffd-fill-gap remove|remove-shmem|remap\n");
-	_exit(KSFT_FAIL);
-}
-
 static size_t present(const char *range)
 {
 	size_t i, n = 0;
@@ -123,15 +112,11 @@ static const char *play(const struct variant *v, int round, char *range)
 
 int main(int argc, char **argv)
 {
-	const struct variant *v = find_variant(argv[1]);
+	const struct variant *v = race_variant(argc, argv, variants);
 	const char *damage[ROUNDS];
-	char name[64];
 
-	(void)argc;
-	snprintf(name, sizeof(name), "uffd-fill-gap-%s", v->name);
-	race_begin(name);
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_begin("uffd-fill-gap-%s", v->name);
+	race_points_require();
 	m.shmem = v->shmem;
 	monitored_start(&m, PAGES, v->features);
 	filler_start(&filler, ROUNDS * PAGES, 1 << 0 | 1 << (PAGES + 1));

@@ -170,8 +170,7 @@ int main(void)
 	int uffd, forks = 0;
 
 	race_begin("uffd-fork-after-flush");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		race_skip("needs two processors");
 	s = shared_alloc(sizeof(*s));

@@ -63,8 +63,7 @@ int main(void)
 	int i, forked;
 
 	race_begin("uffd-fork-emfile-order");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	monitored_start(&m, PAGES, UFFD_FEATURE_EVENT_FORK |
 			UFFD_FEATURE_EVENT_UNMAP);
 	race_arm("uffd_fork_unlocked", "tid=%d timeout=" RACE_HOLD_MS,

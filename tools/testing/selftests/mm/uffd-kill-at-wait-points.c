@@ -70,17 +70,6 @@ static const struct variant {
 	{ "remove", UFFD_FEATURE_EVENT_REMOVE, UFFD_EVENT_REMOVE, was_removed },
 };
 
-static const struct variant *find_variant(const char *name)
-{
-	size_t i;
-
-	for (i = 0; name && i < ARRAY_SIZE(variants); i++)
-		if (!strcmp(variants[i].name, name))
-			return &variants[i];
-	fprintf(stderr, "usage: uffd-kill-at-wait-points unmap|remap|remove\n");
-	_exit(KSFT_FAIL);
-}
-
 static int fill_page(int i)
 {
 	return fill(m.uffd, m.area + i * page_size(), src, page_size(), NULL);
@@ -110,14 +99,11 @@ static void check_place(const struct uffd_msg *msg)
 
 int main(int argc, char **argv)
 {
-	const struct variant *v = find_variant(argv[1]);
+	const struct variant *v = race_variant(argc, argv, variants);
 	struct event_reads o = { };
 	struct uffd_msg msg;
-	char name[64];
 
-	(void)argc;
-	snprintf(name, sizeof(name), "uffd-kill-at-wait-points-%s", v->name);
-	race_begin(name);
+	race_begin("uffd-kill-at-wait-points-%s", v->name);
 	src = shared_alloc(page_size());
 	memset(src, 0x5a, page_size());
 	monitored_start_twin(&m, PAGES, v->feature);

@@ -169,19 +169,15 @@ static void tail(struct event_reads *o)
 	o->refused_after = fill_page(m.uffd, 3);
 }
 
+static const char * const variants[] = { "single", "fork", "tail" };
+
 int main(int argc, char **argv)
 {
-	const char *variant = argc == 2 ? argv[1] : "";
+	const char *variant = *race_variant(argc, argv, variants);
 	struct event_reads o = { };
 	bool forks = !strcmp(variant, "fork");
-	char name[64];
 
-	if (!forks && strcmp(variant, "single") && strcmp(variant, "tail")) {
-		fprintf(stderr, "usage: uffd-read-fault single|fork|tail\n");
-		return KSFT_FAIL;
-	}
-	snprintf(name, sizeof(name), "uffd-read-fault-%s", variant);
-	race_begin(name);
+	race_begin("uffd-read-fault-%s", variant);
 	src = shared_alloc(page_size());
 	memset(src, 0x5a, page_size());
 	monitored_start(&m, PAGES, forks ? UFFD_FEATURE_EVENT_FORK :

@@ -31,9 +31,18 @@
 #include "kselftest.h"
 #include "race_test.h"
 #include "uffd_oracle.h"
+#include "uffd_yield.h"
 
 static struct monitored m;
 static struct filler filler;
+
+static const struct variant {
+	const char *arg, *name;
+	bool zeropage;
+} variants[] = {
+	{ "copy", "uffd-remove-stale-late", false },
+	{ "zeropage", "uffd-remove-stale-late-zeropage", true },
+};
 
 /* What one page table maps. */
 static size_t table_size(void)
@@ -55,21 +64,16 @@ static void fill_begin(char *page, struct uffdio_zeropage *zero)
 
 int main(int argc, char **argv)
 {
-	const char *variant = argc > 1 ? argv[1] : "";
+	const struct variant *v = race_variant(argc, argv, variants);
 	struct uffdio_zeropage *zero = NULL;
 	struct fill_vs_change o = { };
-	char name[64], *page;
+	char *page;
 
-	snprintf(name, sizeof(name), "uffd-remove-stale-late%s",
-		 strcmp(variant, "zeropage") ? "" : "-zeropage");
-	race_begin(name);
-	if (strcmp(variant, "copy") && strcmp(variant, "zeropage"))
-		race_broken("usage: uffd-remove-stale-late copy|zeropage");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
-	if (!strcmp(variant, "zeropage"))
+	race_begin("%s", v->name);
+	race_points_require();
+	if (v->zeropage)
 		zero = shared_alloc(sizeof(*zero));
-	m.yield = true;
+	m.mode = &uffd_yielding;
 	/* A whole page table of it belongs to nobody else. */
 	monitored_start(&m, 2 * table_size() / page_size(),
 			UFFD_FEATURE_EVENT_REMOVE);

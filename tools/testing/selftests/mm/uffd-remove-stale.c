@@ -32,6 +32,7 @@
 #include "kselftest.h"
 #include "race_test.h"
 #include "uffd_oracle.h"
+#include "uffd_yield.h"
 
 #define PAGES	4
 #define HELD	2	/* the page that the fill is held before */
@@ -61,35 +62,26 @@ static void take_event(void)
 		race_broken("madvise: %s", strerror(m.actor.call[0].err));
 }
 
-static const char * const names[][2] = {
-	{ "anon", "uffd-remove-stale" },
-	{ "shmem", "uffd-remove-stale-shmem" },
-	{ "yields", "uffd-remove-yields" },
+static const struct variant {
+	const char *arg, *name;
+	bool shmem, yields;
+} variants[] = {
+	{ "anon", "uffd-remove-stale", false, false },
+	{ "shmem", "uffd-remove-stale-shmem", true, false },
+	{ "yields", "uffd-remove-yields", false, true },
 };
-
-static const char *find_name(const char *variant)
-{
-	size_t i;
-
-	for (i = 0; variant && i < ARRAY_SIZE(names); i++)
-		if (!strcmp(names[i][0], variant))
-			return names[i][1];
-	fprintf(stderr, "usage: uffd-remove-stale anon|shmem|yields\n");
-	_exit(KSFT_FAIL);
-}
 
 int main(int argc, char **argv)
 {
-	const char *name = find_name(argv[1]), *damage;
+	const struct variant *v = race_variant(argc, argv, variants);
 	struct fill_vs_change o = { .before = HELD * page_size() };
+	const char *damage;
 	bool event_in_fill;
 
-	(void)argc;
-	race_begin(name);
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
-	m.yield = true;
-	m.shmem = !strcmp(argv[1], "shmem");
+	race_begin("%s", v->name);
+	race_points_require();
+	m.mode = &uffd_yielding;
+	m.shmem = v->shmem;
 	monitored_start(&m, PAGES, UFFD_FEATURE_EVENT_REMOVE);
 	filler_start(&filler, PAGES, 0);
 	race_arm("uffd_fill_page", "tid=%d range=%#lx-%#lx timeout=" RACE_HOLD_MS,
@@ -125,7 +117,7 @@ int main(int argc, char **argv)
 	ksft_print_msg("event %s the fill, pages present: %zu of %d\n",
 		       event_in_fill ? "during" : "after", o.stale, PAGES);
 
-	if (!strcmp(argv[1], "yields"))
+	if (v->yields)
 		damage = event_in_fill ? NULL : "removal-waits-for-fill";
 	else if (event_in_fill)
 		damage = fill_vs_change_damage(&o);

@@ -50,8 +50,7 @@ int main(void)
 	size_t i;
 
 	race_begin("uffd-remove-vs-fill");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_points_require();
 	monitored_start(&m, PAGES, UFFD_FEATURE_EVENT_REMOVE);
 	filler_start(&filler, PAGES, 0);
 

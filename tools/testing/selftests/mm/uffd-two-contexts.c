@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -67,30 +66,21 @@ static void two_contexts(void *arg)
 	}
 }
 
+static const char * const variants[] = { "unmap", "fork" };
+
 int main(int argc, char **argv)
 {
-	const char *variant = argc == 2 ? argv[1] : "";
+	const char *variant = *race_variant(argc, argv, variants);
 	bool forks = !strcmp(variant, "fork");
 	struct event_contexts o = { };
 	struct uffd_msg msg[2];
 	int uffd[2], i;
-	char name[64];
 
-	if (!forks && strcmp(variant, "unmap")) {
-		fprintf(stderr, "usage: uffd-two-contexts unmap|fork\n");
-		return KSFT_FAIL;
-	}
-	snprintf(name, sizeof(name), "uffd-two-contexts-%s", variant);
-	race_begin(name);
+	race_begin("uffd-two-contexts-%s", variant);
 	s = shared_alloc(sizeof(*s));
 	s->features = forks ? UFFD_FEATURE_EVENT_FORK : UFFD_FEATURE_EVENT_UNMAP;
 	actor_start(&target, two_contexts, NULL);
-	if (s->err == EPERM)
-		race_skip("needs root");
-	if (s->err == ENOSYS || s->err == EINVAL)
-		race_skip("no userfaultfd that sends this event");
-	if (s->err)
-		race_broken("userfaultfd: %s", strerror(s->err));
+	uffd_require(s->err, s->features);
 	for (i = 0; i < 2; i++)
 		uffd[i] = actor_fd(&target, s->uffd[i]);
 

@@ -106,33 +106,20 @@ static void make_change(int thread, unsigned int event)
 		race_broken("layout change %d does not wait for the monitor", thread);
 }
 
-static const struct variant *find_variant(const char *name)
-{
-	size_t i;
-
-	for (i = 0; name && i < ARRAY_SIZE(variants); i++)
-		if (!strcmp(variants[i].name, name))
-			return &variants[i];
-	fprintf(stderr, "usage: uffd-two-events remove|remap|unmap|fork\n");
-	_exit(KSFT_FAIL);
-}
-
 int main(int argc, char **argv)
 {
-	const struct variant *v = find_variant(argv[1]);
+	const struct variant *v = race_variant(argc, argv, variants);
 	struct fill_while_pending o = {
 		.moved = v->second == UFFD_EVENT_REMAP,
 		.forked = v->second == UFFD_EVENT_FORK,
 	};
 	struct uffd_msg msg;
 	pid_t child = 0;
-	char name[64], *src, *dst;
+	char *src, *dst;
 	const char *damage;
 	int err, i;
 
-	(void)argc;
-	snprintf(name, sizeof(name), "uffd-two-events-%s", v->name);
-	race_begin(name);
+	race_begin("uffd-two-events-%s", v->name);
 	src = shared_alloc(page_size());
 	memset(src, 0x5a, page_size());
 	monitored_start(&m, PAGES, v->features);

@@ -69,22 +69,25 @@ static void fill_and_write(char *page)
 		race_broken("the page cannot be written to");
 }
 
+static const struct variant {
+	const char *arg, *name;
+	bool replaces;
+} variants[] = {
+	{ "munmap", "uffd-unmap-after-zap", false },
+	{ "mmap", "uffd-unmap-after-zap-mmap", true },
+};
+
 int main(int argc, char **argv)
 {
-	const char *variant = argc > 1 ? argv[1] : "";
+	const struct variant *v = race_variant(argc, argv, variants);
 	struct unmapped o = { };
 	struct uffd_msg msg;
-	char name[64], *page;
+	char *page;
 	bool early, unflushed = false;
 	int err;
 
-	snprintf(name, sizeof(name), "uffd-unmap-after-zap%s",
-		 strcmp(variant, "mmap") ? "" : "-mmap");
-	race_begin(name);
-	if (strcmp(variant, "munmap") && strcmp(variant, "mmap"))
-		race_broken("usage: uffd-unmap-after-zap munmap|mmap");
-	if (!race_points_exist())
-		race_skip("no race points: CONFIG_RACE_POINTS=y and debugfs are needed");
+	race_begin("%s", v->name);
+	race_points_require();
 	src = shared_alloc(page_size());
 	memset(src, FILLED, page_size());
 	monitored_start(&m, PAGES,
@@ -96,7 +99,7 @@ int main(int argc, char **argv)
 	race_arm("uffd_unmap_zapped", "tid=%d timeout=" RACE_HOLD_MS,
 		 m.actor.call[0].tid);
 
-	if (strcmp(variant, "mmap"))
+	if (!v->replaces)
 		change_layout(&m, &m.actor, 0, UFFD_EVENT_UNMAP);
 	else
 		actor_call(&m.actor, 0, SYS_mmap, (long)page, page_size(),
@@ -129,7 +132,7 @@ int main(int argc, char **argv)
 	}
 	actor_done(&m.actor, 0);
 	if (m.actor.call[0].ret == -1)
-		race_broken("%s: %s", variant, strerror(m.actor.call[0].err));
+		race_broken("%s: %s", v->arg, strerror(m.actor.call[0].err));
 	monitored_stop(&m);
 	/* A TLB may lead to the pages that the monitor gives away. */
 	return race_end(unflushed ? "unmap-read-before-flush" : unmapped_damage(&o));

@@ -18,7 +18,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -157,19 +156,18 @@ static void look_after_failure(struct after_failure *o, int nr, const char *src)
 	}
 }
 
+static const char * const variants[] = { "brk", "munmap" };
+
 int main(int argc, char **argv)
 {
-	const char *variant = argc > 1 ? argv[1] : "";
+	const char *variant = *race_variant(argc, argv, variants);
 	struct after_failure o = { };
 	int n, err = 0, failed = 0, fail_nth;
 	unsigned int left;
 	size_t events = 0;
-	char name[64], *src;
+	char *src;
 
-	snprintf(name, sizeof(name), "uffd-%s-failure", variant);
-	race_begin(name);
-	if (strcmp(variant, "brk") && strcmp(variant, "munmap"))
-		race_broken("usage: uffd-unmap-failure brk|munmap");
+	race_begin("uffd-%s-failure", variant);
 	len = PAGES * page_size();
 	src = shared_alloc(page_size());
 	memset(src, 0x5a, page_size());

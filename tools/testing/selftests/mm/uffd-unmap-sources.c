@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * System V shared memory: which calls unmap memory that is registered, and send UNMAP.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+
+#include "kselftest.h"
+#include "race_test.h"
+#include "uffd_events.h"
+
+/* A segment that is attached over registered memory unmaps that. */
+static void shm_remap(void)
+{
+	int id = shmget(IPC_PRIVATE, 2 * page_size(), 0600);
+
+	if (id < 0) {
+		check_skip = "no System V shared memory";
+		return;
+	}
+	monitored_start(&m, PAGES, EVENTS);
+	actor_call(&m.actor, 0, SYS_shmat, id, (long)page(2), SHM_REMAP);
+	unmap_is_told(page(2), 2 * page_size());
+	check(returned(0) == (long)page(2));
+	check(changing() == 0 && !fill_page(1));
+	shmctl(id, IPC_RMID, NULL);
+	monitored_stop(&m);
+}
+
+/* One of small pages cannot be registered: detaching it concerns no monitor. */
+static void shm_detach(void)
+{
+	int id = shmget(IPC_PRIVATE, 2 * page_size(), 0600);
+	char *at;
+
+	if (id < 0) {
+		check_skip = "no System V shared memory";
+		return;
+	}
+	monitored_start(&m, PAGES, EVENTS);
+	actor_call(&m.actor, 0, SYS_shmat, id, 0, 0);
+	at = (char *)returned(0);
+	check(register_range(at, 2 * page_size()) == EINVAL);
+	actor_call(&m.actor, 0, SYS_shmdt, (long)at);
+	check(!returned(0));
+	check(generation() == 0 && !event_readable(m.uffd, 0));
+	shmctl(id, IPC_RMID, NULL);
+	monitored_stop(&m);
+}
+
+/*
+ * Those of hugetlb can be registered, also in part: that is a mapping of its
+ * own.
+ */
+static void shm_detach_huge_part(int first, int pages)
+{
+	const size_t huge = 2 << 20;
+	int id = shmget(IPC_PRIVATE, 2 * huge, SHM_HUGETLB | 0600);
+	char *at;
+
+	if (id < 0) {
+		check_skip = "no huge pages for System V shared memory";
+		return;
+	}
+	monitored_start(&m, PAGES, EVENTS);
+	actor_call(&m.actor, 0, SYS_shmat, id, 0, 0);
+	at = (char *)returned(0);
+	check(!register_range(at + first * huge, pages * huge));
+	actor_call(&m.actor, 0, SYS_shmdt, (long)at);
+	unmap_is_told(at + first * huge, pages * huge);
+	check(!returned(0));
+	check(!range_mapped(m.actor.pid, at, 1));
+	check(!range_mapped(m.actor.pid, at + huge, 1));
+	check(changing() == 0 && !fill_page(1));
+	shmctl(id, IPC_RMID, NULL);
+	monitored_stop(&m);
+}
+
+static void shm_detach_huge(void)
+{
+	shm_detach_huge_part(0, 2);
+	shm_detach_huge_part(0, 1);
+	shm_detach_huge_part(1, 1);
+}
+
+static const struct check_case cases[] = {
+	{ "SHM_REMAP sends UNMAP", shm_remap },
+	{ "shmdt of small pages concerns nobody", shm_detach },
+	{ "shmdt of huge pages sends UNMAP", shm_detach_huge },
+};
+
+int main(void)
+{
+	return uffd_events_run("changing", cases, ARRAY_SIZE(cases));
+}
