@@ -259,24 +259,24 @@ void race_skip(const char *fmt, ...)
  * @argv: of main()
  * @variants: an array
  * @size: of each element
- * @nr: how many there are
+ * @all: of the array
  *
  * The test is broken if no variant has that name.
  */
 const void *race_find_variant(int argc, char **argv, const void *variants,
-			      size_t size, size_t nr)
+			      size_t size, size_t all)
 {
 	const char *element, *name;
 	char usage[128] = "";
-	size_t i;
+	size_t at;
 
-	for (i = 0; i < nr; i++) {
-		element = (const char *)variants + i * size;
+	for (at = 0; at < all; at += size) {
+		element = (const char *)variants + at;
 		name = *(const char *const *)element;
 		if (argc == 2 && !strcmp(argv[1], name))
 			return element;
 		snprintf(usage + strlen(usage), sizeof(usage) - strlen(usage),
-			 "%s%s", i ? "|" : "", name);
+			 "%s%s", at ? "|" : "", name);
 	}
 	race_broken("usage: %s %s", argv[0], usage);
 }

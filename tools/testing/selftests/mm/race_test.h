@@ -59,11 +59,11 @@ void __noreturn race_skip(const char *fmt, ...) __printf(1, 2);
  * a string, is the only argument.
  */
 #define race_variant(argc, argv, variants)				\
-	((__typeof__(&(variants)[0]))race_find_variant(argc, argv,	\
-		variants, sizeof((variants)[0]), ARRAY_SIZE(variants)))
+	((const __typeof__((variants)[0]) *)race_find_variant(argc,	\
+		argv, variants, sizeof((variants)[0]), sizeof(variants)))
 
 const void *race_find_variant(int argc, char **argv, const void *variants,
-			      size_t size, size_t nr);
+			      size_t size, size_t all);
 
 /* A program of many small tests.  One that cannot be made says why in check_skip. */
 struct check_case {
