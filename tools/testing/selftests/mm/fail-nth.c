@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Failing allocations need no race point: with the kernel's own fault injection a
- * task fails its n-th allocation.  Show that this reaches the allocations of a
- * UFFDIO_COPY one after the other, and that a call which fails leaves no page.
+ * Failing allocations need no race point: with the kernel's own fault injection
+ * a task fails its n-th allocation.  Show that this reaches the allocations of
+ * a UFFDIO_COPY one after the other, and that a call which fails leaves no
+ * page.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What empty page tables cost, in kB: those that failing fills leave behind, and the huge
- * pages that these keep out; those that fork() copies; those that mremap() makes again.
+ * What empty page tables cost, in kB: those that failing fills leave behind,
+ * and the huge pages that these keep out; those that fork() copies; those that
+ * mremap() makes again.
  *
- * Everything happens in RANGES huge pages' worth of addresses, which have their tables of
- * the higher levels before anything is counted.
+ * Everything happens in RANGES huge pages' worth of addresses, which have their
+ * tables of the higher levels before anything is counted.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What khugepaged charges a tmpfs for, and what its failures leave: checks in which
- * nothing races.
+ * What khugepaged charges a tmpfs for, and what its failures leave: checks in
+ * which nothing races.
  *
- * Each file has one range of a huge page with holes, mapped by a process that does
- * nothing.  Blocks are counted exactly by tmpfs, pages of shmem by the kernel after
- * vm.stat_refresh.
+ * Each file has one range of a huge page with holes, mapped by a process that
+ * does nothing.  Blocks are counted exactly by tmpfs, pages of shmem by the
+ * kernel after vm.stat_refresh.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -88,7 +88,9 @@ static struct count count(void)
 	return c;
 }
 
-/* Since @was: so many pages of the file, of them so many in huge pages, more. */
+/*
+ * Since @was: so many pages of the file, of them so many in huge pages, more.
+ */
 static bool counts(const char *what, struct count was, long charged, long pages, long huge)
 {
 	struct count is = count();
@@ -220,7 +222,9 @@ static void advise(char *area, int advice)
 		race_broken("madvise: %s", strerror(a.call[0].err));
 }
 
-/* The first call sets the flag by which the second tells khugepaged of this mm. */
+/*
+ * The first call sets the flag by which the second tells khugepaged of this mm.
+ */
 static void eligible(char *area)
 {
 	advise(area, MADV_HUGEPAGE);
@@ -281,7 +285,7 @@ static void no_room(void)
 	s->other_fd = make_file(ROOM, 0, 0);
 	other_view = map_view(s->other_fd);
 	begin(HUGE_PAGES, 0, 0);
-	/* ...but for this page behind the range. */
+	/* This page is behind the range. */
 	if (pwrite(s->fd, &byte, 1, huge_size()) != 1)
 		race_broken("write: %s", strerror(errno));
 	full = count();
@@ -297,7 +301,7 @@ static void no_room(void)
 	check(counts("no room", full, 0, 1, 1));
 	check(intact(0, 0));
 
-	/* With room it goes. */
+	/* With room the range is collapsed. */
 	if (fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, huge_size(),
 		      page_size()))
 		race_broken("fallocate: %s", strerror(errno));
@@ -330,7 +334,10 @@ static void success(void)
 	end(without(was, HUGE_PAGES - 64));
 }
 
-/* Somebody fills a hole in between: the page is his, the charge is given back. */
+/*
+ * A hole that was filled meanwhile keeps its page, and its charge is given
+ * back.
+ */
 static void filled_meanwhile(void)
 {
 	char byte = content(NODE_FIRST + 1);
@@ -350,7 +357,10 @@ static void filled_meanwhile(void)
 	end(without(was, HUGE_PAGES - 64));
 }
 
-/* The same, and it is a hole again: it is the same hole. */
+/*
+ * The page was punched again: khugepaged fills the hole as if nothing had
+ * happened.
+ */
 static void hole_again(void)
 {
 	struct count was;
@@ -397,7 +407,10 @@ static pid_t khugepaged_pid(void)
 	return pid;
 }
 
-/* As hole_again(), and there is no memory for the node, which has gone with its page. */
+/*
+ * As hole_again(), with no memory for the xarray node, which was freed with its
+ * page.
+ */
 static void no_memory(void)
 {
 	pid_t pid = khugepaged_pid();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A fault asks whether it needs a page table, and is wrong by the time it uses one:
- * then it must not allocate it under the page lock ("locked", a write) or in the RCU
- * section of ->map_pages() ("around", a read).
+ * A fault asks whether it needs a page table, and is wrong by the time it uses
+ * one: then it must not allocate it under the page lock ("locked", a write) or
+ * in the RCU section of ->map_pages() ("around", a read).
  *
  *	thread 0			thread 1	controller
  *	fault, the pmd is none
@@ -19,15 +19,16 @@
  *	base: allocates a page table
  *	series: does the fault again
  *
- * "deposit" is "locked" with MADV_DONTNEED in the place of the hole, so that the fault finds
- * the huge page whole.  It can be mapped, but some architectures set a page table aside
- * for that.  Whether this is one shows in what is left when the page is not mapped any
- * more.  A fault that asks once only, was told that it needs none, and maps the page, has
- * allocated one under the page lock.
+ * "deposit" is "locked" with MADV_DONTNEED in the place of the hole, so that
+ * the fault finds the huge page whole.  It can be mapped, but some
+ * architectures set a page table aside for that.  Whether this is one shows in
+ * what is left when the page is not mapped any more.  A fault that asks once
+ * only, was told that it needs none, and maps the page, has allocated one under
+ * the page lock.
  *
- * pgtable_alloc counts the page tables that a task allocates in order to install them
- * at once.  Those that a fault allocates before it asks for its page do not count, and
- * that those of anonymous memory do is shown first.
+ * pgtable_alloc counts the page tables that a task allocates in order to
+ * install them at once.  Those that a fault allocates before it asks for its
+ * page do not count, and that those of anonymous memory do is shown first.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -79,7 +80,10 @@ static void touched(struct actor *a, int thread)
 		race_broken("touch: %s", strerror(a->call[thread].err));
 }
 
-/* That is what the page tables which the fault itself allocates are counted by. */
+/*
+ * Shows that pgtable_alloc counts the page tables that a fault itself
+ * allocates.
+ */
 static void count_tables(struct actor *a)
 {
 	race_arm("pgtable_alloc", "tid=%d", a->call[0].tid);
@@ -97,7 +101,9 @@ static void punch_hole(struct actor *a, size_t size)
 	if (smaps_kb(a->pid, s->area, size, "ShmemPmdMapped") ||
 	    page_exists(a->pid, s->area))
 		race_broken("the huge page is still mapped");
-	/* A huge page that was only wiped would have no hole. */
+	/*
+	 * If the huge page was only zeroed and not split, the file has no hole.
+	 */
 	if (lseek(s->fd, 0, SEEK_HOLE) != (off_t)(size - page_size()))
 		race_broken("the huge page was not split");
 }

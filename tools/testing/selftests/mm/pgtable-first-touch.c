@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two threads that touch the same new huge page first must both find it mapped as one,
- * whoever comes first: no page table gets in its way.  Both are held at the place where
- * a fault asks whether it needs one, in each of many huge pages, and then let go.
+ * Two threads that touch the same new huge page first must both find it mapped
+ * as one, whoever comes first: no page table gets in its way.  Both are held at
+ * the place where a fault asks whether it needs one, in each of many huge
+ * pages, and then let go.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +33,7 @@ static void map_area(void *arg)
 	s->area = huge_area(LEN, huge_size());
 	if (!s->area || !map_at(s->area, LEN, MAP_SHARED, s->fd))
 		s->err = errno;
-	/* Not before mmap(), which would tell khugepaged of it. */
+	/* Not before mmap(), which would register the mm with khugepaged. */
 	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 }
 

@@ -2,8 +2,9 @@
 /*
  * khugepaged and a hole of a file in shmem whose fault a userfaultfd waits for.
  *
- * "before": the mapping is registered when khugepaged comes by.  Other files, which
- * nobody watches, show that it does fill holes, wherever they are, and keeps the pages.
+ * "before": the mapping is registered when khugepaged comes by.  Other files,
+ * which nobody watches, show that it does fill holes, wherever they are, and
+ * keeps the pages.
  *
  * "late":
  *	khugepaged		target			monitor
@@ -17,10 +18,11 @@
  *				reads the hole
  *	base: gets zeroes, nobody is asked
  *
- * "filled": the same, and the monitor fills the hole meanwhile.  It must not be told
- * that there is a page if that is not there in the end.
+ * "filled": the same, and the monitor fills the hole meanwhile.  It must not be
+ * told that there is a page if that is not there in the end.
  *
- * "punched": the mapping is registered, and the file has no hole when khugepaged looks.
+ * "punched": the mapping is registered, and the file has no hole when
+ * khugepaged looks.
  *	khugepaged		controller
  *	finds a page that is
  *	not up to date, held
@@ -137,7 +139,10 @@ static bool is_hole(size_t i, size_t page)
 	return page >= holes[i].first && page <= holes[i].last;
 }
 
-/* No two pages next to each other, or in the same place of two nodes, are alike. */
+/*
+ * No two pages next to each other, or in the same place of two nodes, are
+ * alike.
+ */
 static char content(size_t page)
 {
 	return 1 + page % 127;
@@ -161,7 +166,7 @@ static void make_file(size_t i, bool full)
 		race_broken("mmap: %s", strerror(errno));
 }
 
-/* All pages but the holes are what they were: by read(), which maps none. */
+/* All pages but the holes are unchanged.  read() maps none of them. */
 static void check_file(size_t i)
 {
 	size_t n, page = page_size();
@@ -178,7 +183,9 @@ static void check_file(size_t i)
 	}
 }
 
-/* Is there a page?  Says nothing of one that is not up to date. */
+/*
+ * Is there a page?  The answer says nothing of pages that are not up to date.
+ */
 static bool there(size_t i, size_t offset)
 {
 	unsigned char in_core;
@@ -196,7 +203,9 @@ static void do_call(long nr, long arg0, long arg1, long arg2)
 		race_broken("system call %ld: %s", nr, strerror(a.call[0].err));
 }
 
-/* The first call sets the flag by which the second tells khugepaged of this mm. */
+/*
+ * The first call sets the flag by which the second tells khugepaged of this mm.
+ */
 static void eligible(size_t i)
 {
 	do_call(SYS_madvise, (long)s->area[i], huge_size(), MADV_HUGEPAGE);
@@ -244,7 +253,7 @@ static bool asked(int uffd)
 	return true;
 }
 
-/* Which of what needs i_mmap_rwsem and mmap_lock does not return? */
+/* Return: which call that needs i_mmap_rwsem or mmap_lock does not return. */
 static const char *held_up(void)
 {
 	actor_call(&a, 0, SYS_mmap, 0, huge_size(), PROT_READ, MAP_SHARED, s->fd[0], 0);

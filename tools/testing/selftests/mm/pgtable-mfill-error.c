@@ -2,9 +2,10 @@
 /*
  * A UFFDIO_COPY or UFFDIO_ZEROPAGE that fails leaves no page table behind.
  *
- * Each kind of failure is made in an area of its own, once for each page table that
- * could be there.  The page tables of the process are counted before and after, when
- * it does nothing else.  A file whose fills have failed must get huge pages afterwards.
+ * Each kind of failure is made in an area of its own, once for each page table
+ * that could be there.  The page tables of the process are counted before and
+ * after, when it does nothing else.  A file whose fills have failed must get
+ * huge pages afterwards.
  *
  *	efault		the source cannot be read
  *	eexist		the file has the page
@@ -105,7 +106,9 @@ static int zeropage(char *addr)
 	return ioctl(uffd, UFFDIO_ZEROPAGE, &zero) ? errno : 0;
 }
 
-/* One after another, since the next fill is refused while an event is pending. */
+/*
+ * One after another, since the next fill is refused while an event is pending.
+ */
 static void fail_changing(struct filler *f, int n)
 {
 	int err;
@@ -143,7 +146,9 @@ static void fail(enum area i, struct filler *f, int n)
 		fail_changing(f, n);
 		break;
 	default:
-		/* the last page table is within the file, the others behind it */
+		/*
+		 * the last page table is within the file, the others behind it
+		 */
 		if (n == TABLES - 1)
 			expect(i, fill(uffd, s->area[i] + page, unreadable, page, NULL), EFAULT);
 		else if (n & 1)

@@ -10,8 +10,9 @@
  *	series: EEXIST
  *				released
  *
- * It takes two nodes: numa=fake=2 makes them out of one.  What base does with such an
- * address depends on where the huge page is, so one is chosen where it ends at once.
+ * It takes two nodes: numa=fake=2 makes them out of one.  What base does with
+ * such an address depends on where the huge page is, so one is chosen where it
+ * ends at once.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -82,10 +83,10 @@ static uint64_t page_word(const char *path, uint64_t nr)
 }
 
 /*
- * On x86 an entry for the migration of page N, taken for a pmd, has its lock in the
- * struct page of page N / 8, and its page table at an address that is none.  The lock
- * must be free for base to come to that address: as in anonymous memory, of which there
- * is plenty.
+ * On x86 an entry for the migration of page N, taken for a pmd, has its lock in
+ * the struct page of page N / 8, and its page table at an address that is none.
+ * The lock must be free for base to come to that address: as in anonymous
+ * memory, of which there is plenty.
  */
 static char *choose(void)
 {
@@ -132,7 +133,7 @@ int main(void)
 	migration_prepare(&s->move, &a, 1, huge);
 
 	migration_begin(&s->move, MPOL_MF_MOVE);
-	/* There is a page, whatever becomes of the migration. */
+	/* The page is there before, during and after the migration. */
 	actor_zeropage(&a, 0, s->uffd, &s->zero, huge + 5 * page_size());
 	if (actor_killed(&a, 0, &err))
 		return race_end("filler-killed-by-kernel");

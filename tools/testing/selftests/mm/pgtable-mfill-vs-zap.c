@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A UFFDIO_ZEROPAGE that finds no page table, and then neither can install one nor finds
- * what was there instead:
+ * A UFFDIO_ZEROPAGE that finds no page table, and then neither can install one
+ * nor finds what was there instead:
  *
  *	filler			thread 1
  *	the pmd is none
@@ -14,8 +14,8 @@
  *	base: BUG_ON(pmd_none())
  *	series: installs it
  *
- * The mapping is private and its file has huge pages, so that a read maps one though
- * the mapping is registered for missing pages.
+ * The mapping is private and its file has huge pages, so that a read maps one
+ * though the mapping is registered for missing pages.
  */
 #define _GNU_SOURCE
 #include <errno.h>

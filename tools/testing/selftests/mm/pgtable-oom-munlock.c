@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An attempt at the deadlock that Hugh Dickins met in 2016: who allocates a page table
- * under a page lock waits for the OOM killer, whose victim waits for that page lock in
- * munlock_vma_pages_all() and so frees nothing.
+ * An attempt at the deadlock that Hugh Dickins met in 2016: who allocates a
+ * page table under a page lock waits for the OOM killer, whose victim waits for
+ * that page lock in munlock_vma_pages_all() and so frees nothing.
  *
  *	allocator			victim			controller
  *	fault, asks whether it needs a page table: not with this huge page
@@ -19,9 +19,10 @@
  *	series: does the fault again,
  *	allocates before ->fault()
  *
- * This is no race with a verdict: who is killed second, and whether anybody has to be,
- * is for the OOM killer to say.  It prints what was seen, and fails if anybody hangs.
- * It wants a machine of its own: it makes the kernel print a stack.
+ * This is no race with a verdict: who is killed second, and whether anybody has
+ * to be, is for the OOM killer to say.  It prints what was seen, and fails if
+ * anybody hangs.  It wants a machine of its own: it makes the kernel print a
+ * stack.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -117,7 +118,10 @@ static void cgroup_enter(struct actor *a, int oom_score_adj)
 	put_number(path, oom_score_adj);
 }
 
-/* Not one more page fits in, not even one that a processor has charged in advance. */
+/*
+ * Leave no room for another page, nor for one that a processor has charged in
+ * advance.
+ */
 static void cgroup_full(void)
 {
 	long now = get(GROUP "/memory.current", NULL), before;
@@ -172,7 +176,9 @@ int main(void)
 	cgroup_enter(&victim, 1000);
 	cgroup_enter(&allocator, 0);
 
-	/* What it has in the cgroup can be freed by nobody but itself. */
+	/*
+	 * Locked memory of the cgroup, which only the exit of the victim frees.
+	 */
 	actor_call(&victim, 0, SYS_mmap, 0, LOCKED * page, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
 	actor_done(&victim, 0);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page tables that hold nothing, since MADV_DONTNEED has removed what they held, are
- * not copied by fork() ("fork") or made again by mremap() to another alignment
- * ("mremap").  What they would cost is counted, and the huge pages that they would keep
- * out of the child; one page table holds a page and must not be left out.
+ * Page tables that hold nothing, since MADV_DONTNEED has removed what they
+ * held, are not copied by fork() ("fork") or made again by mremap() to another
+ * alignment ("mremap").  What they would cost is counted, and the huge pages
+ * that they would keep out of the child; one page table holds a page and must
+ * not be left out.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,13 +28,15 @@ static void __noreturn no_memory(const char *what)
 	race_broken("%s: %s", what, strerror(errno));
 }
 
-/* Read while nobody touches new memory. */
+/* To be read while no new memory is touched. */
 static long table_kb(pid_t pid)
 {
 	return status_kb(pid, "VmPTE");
 }
 
-/* All page tables of the area, holding one page, in the first; what they take. */
+/*
+ * All page tables of the area, holding one page, in the first; what they take.
+ */
 static long make_tables(char *area, size_t len)
 {
 	long tables = table_kb(getpid());
@@ -71,7 +74,7 @@ static const char *do_fork(char *area)
 	pid_t pid;
 
 	tables = make_tables(area, len);
-	/* Not the first, which khugepaged would be told of with its page. */
+	/* Not the first range: khugepaged could collapse its page. */
 	if (madvise(area + huge, len - huge, MADV_HUGEPAGE))
 		no_memory("MADV_HUGEPAGE");
 	race_control_open();
@@ -80,7 +83,9 @@ static const char *do_fork(char *area)
 		no_memory("pipe");
 	pid = race_fork();
 	if (!pid) {
-		/* nothing but the area is touched in here that was not before */
+		/*
+		 * nothing but the area is touched in here that was not before
+		 */
 		if (write(ready[1], "", 1) != 1 || read(go[0], &byte, 1) != 1)
 			_exit(1);
 		for (at = huge; at < len; at += huge)
@@ -149,7 +154,9 @@ int main(int argc, char **argv)
 	huge = huge_size();
 	if (v->forks)
 		thp_require();
-	/* one page table of the next level: it is there when its last page is */
+	/*
+	 * one page table of the next level: it is there when its last page is
+	 */
 	huge_require(3 * TABLES * huge, HUGE_AREA);
 	area = huge_area(HUGE_AREA, HUGE_AREA);
 	if (!area || !map_at(area, 3 * TABLES * huge, MAP_PRIVATE | MAP_ANONYMOUS, -1))

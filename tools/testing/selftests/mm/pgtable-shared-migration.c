@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fork ("fork") or mremap ("mremap") of a huge page, while another process migrates it:
- * one that maps it too, since it takes the mmap_lock of the mapping to get at a page, and
- * that is held for writing here.  What is decided by three values of the pmd goes wrong:
+ * fork ("fork") or mremap ("mremap") of a huge page, while another process
+ * migrates it: one that maps it too, since it takes the mmap_lock of the
+ * mapping to get at a page, and that is held for writing here.  What is decided
+ * by three values of the pmd goes wrong:
  *
  *	holder				mover			controller
  *	fork, mremap
@@ -21,10 +22,12 @@
  *	mremap: a page table,
  *	moved as one
  *
- * With one value of it the holder is held once, and meets a huge page under migration.
+ * With one value of it the holder is held once, and meets a huge page under
+ * migration.
  *
- * A page table that was set aside for the huge page does not move along with what is taken
- * for a page table: the kernel finds out when the page is removed, and does not survive it.
+ * A page table that was set aside for the huge page does not move along with
+ * what is taken for a page table: the kernel finds out when the page is
+ * removed, and does not survive it.
  *
  * It takes two nodes: numa=fake=2 makes them out of one.
  */
@@ -91,10 +94,12 @@ static const char *after_fork(void)
 	pid_t child = holder.call[0].ret;
 	bool parent_has = has_content(holder.pid, from);
 
-	/* What is cleared in the parent is not copied. */
+	/* fork() does not copy an entry that it has cleared in the parent. */
 	if (has_content(child, from) != parent_has)
 		race_broken("parent and child do not agree");
-	/* DEBUG_VM does not let it exit with the page table that was set aside. */
+	/*
+	 * DEBUG_VM does not let it exit with the page table that was set aside.
+	 */
 	if (!parent_has)
 		return "parent-lost-huge-page";
 	actor_stop(&holder);

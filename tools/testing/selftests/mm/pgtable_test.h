@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of page tables and huge pages share: files in a tmpfs of their own,
- * mappings that huge pages fit in, and what /proc says of both.
+ * What the tests of page tables and huge pages share: files in a tmpfs of their
+ * own, mappings that huge pages fit in, and what /proc says of both.
  */
 #ifndef PGTABLE_TEST_H
 #define PGTABLE_TEST_H
@@ -22,7 +22,10 @@
 struct actor;
 struct uffdio_zeropage;
 
-/* A page that a thread moves to another node, and is held at pgtable_migration meanwhile. */
+/*
+ * A page that a thread moves to another node, and is held at pgtable_migration
+ * meanwhile.
+ */
 struct migration {
 	struct actor *actor;
 	int thread;

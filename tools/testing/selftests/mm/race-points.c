@@ -32,13 +32,13 @@
 /* A removal of memory whose monitor wants to know of it passes all of these. */
 #define REMOVAL	"uffd_remove_begin"
 #define GUARDS	"map_changing_lock", "map_changing_yield"
-/* And not this one. */
+/* It does not pass this one. */
 #define UNASKED	"map_changing_gen"
 
 /* This one names the file. */
 #define MIGRATION	"pgtable_migration"
 
-/* Who touches memory that has no page table passes these, and spins. */
+/* A fault without a page table passes these, and spins there. */
 #define SPIN	"pgtable_install"
 #define SPIN2	"pgtable_installed"
 
@@ -151,7 +151,10 @@ static void filters(void)
 	check(race_field(s, POINT, "hits") == 0);
 	check(!race_command(s, "disarm " POINT));
 
-	/* The mm that is worked on, not that of the task that works. */
+	/*
+	 * The scope is the mm that is changed, not that of the task that
+	 * changes it.
+	 */
 	check(!race_command(s, "arm " POINT " mm=%d range=%#lx-%#lx",
 			    m.actor.pid, at, at + page_size()));
 	start_fill();
@@ -167,7 +170,7 @@ static void tgid_scope(void)
 	int s = race_session();
 
 	check(refused(s, EDEADLK, "arm " POINT " tgid=%d", getpid()));
-	/* A thread is no group of its own. */
+	/* The tid of a thread is no tgid. */
 	check(refused(s, ESRCH, "arm " POINT " tgid=%d",
 		      filler.actor.call[0].tid));
 	check(!race_command(s, "arm " POINT " tgid=%d", m.actor.pid));
@@ -176,7 +179,7 @@ static void tgid_scope(void)
 	check(race_field(s, POINT, "hits") == 0);
 	check(!race_command(s, "disarm " POINT));
 
-	/* Not the thread that the group has its name from. */
+	/* Not the leader of the thread group. */
 	check(!race_command(s, "arm " POINT " tgid=%d", filler.actor.pid));
 	start_fill();
 	check(!race_command(s, "wait " POINT));
@@ -193,7 +196,7 @@ static void nothing(int sig)
 	(void)sig;
 }
 
-/* Waits for what does not come until a signal does. */
+/* Waits for a hit that does not come, until a signal ends the wait. */
 static void interrupted_waiter(void)
 {
 	struct sigaction sa = { .sa_handler = nothing };
@@ -233,7 +236,7 @@ static void waits(void)
 	check(WIFEXITED(status) && !WEXITSTATUS(status));
 }
 
-/* Nobody could release who spins on the only processor. */
+/* A spinner on the only processor could not be released. */
 static void spin_with_one_cpu(void)
 {
 	int s = race_session();
@@ -311,8 +314,8 @@ static void owner(struct shared *sh, enum heirs who)
 }
 
 /*
- * A process that owns a session, has a guard bypassed and a task held is killed.
- * With an heir: a child that has inherited the descriptor lives on.
+ * A process that owns a session, has a guard bypassed and a task held is
+ * killed. With an heir: a child that has inherited the descriptor lives on.
  */
 static void owner_killed(enum heirs who)
 {
@@ -334,7 +337,7 @@ static void owner_killed(enum heirs who)
 	check(race_list_field(POINT, "held") == 0);
 	check(race_list_field(POINT, "armed") == 0);
 	check(race_list_field(GUARD, "armed") == 0);
-	/* And the held task does run again, not because its time was up. */
+	/* The held task runs again before its time-out. */
 	if (who == HELD_HEIR)
 		check(until_set(&sh->filled));
 	else
@@ -365,7 +368,7 @@ static void killed_owner_of_held_heir(void)
 	owner_killed(HELD_HEIR);
 }
 
-/* A descriptor as good as the first, and as fatal to the session when it is closed. */
+/* Closing a duplicate of the descriptor ends the session as well. */
 static void closed_duplicate(void)
 {
 	int s = race_session(), copy = dup(s);
@@ -441,7 +444,10 @@ static void killed_while_held(void)
 	close(s);
 }
 
-/* The hit of one point lets go who is held at another; the controller only looks. */
+/*
+ * The hit of one point lets go who is held at another; the controller only
+ * looks.
+ */
 static void until_hit(void)
 {
 	struct monitored r = { };
@@ -527,7 +533,10 @@ static void file_scope(void)
 
 #define FILE_PAGES	3
 
-/* A process that maps two files in shmem, and moves their pages to another node. */
+/*
+ * A process that maps two files in shmem, and moves their pages to another
+ * node.
+ */
 static struct moving {
 	int fd[2];
 	char *area[2];
@@ -571,7 +580,9 @@ static bool were_moved(const struct actor *a)
 	       !memcmp(moving->status, moving->node, sizeof(moving->status));
 }
 
-/* Neither mapped nor gone: there is an entry that says what has become of the page. */
+/*
+ * The page table has a migration entry: the page is neither mapped nor absent.
+ */
 static bool under_migration(pid_t pid, const char *addr)
 {
 	char path[64];
@@ -779,7 +790,7 @@ static void several_guards(void)
 	check(!strstr(text, "guard: "));
 }
 
-/* The first is hit, the others are not; the last of them is as good as any. */
+/* Of many points that are armed the first is hit, and the others are not. */
 static void race_of_many_points(void)
 {
 	static const char * const more[] = {
@@ -852,7 +863,9 @@ static void map_spin_area(void *arg)
 	char *p = mmap(NULL, (2 * SPIN_ROUNDS + 1) * SPIN_STEP, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	/* Its first page may have the page table of what is mapped before it. */
+	/*
+	 * Its first page may have the page table of what is mapped before it.
+	 */
 	*(char **)arg = p == MAP_FAILED ? NULL : p + SPIN_STEP;
 }
 
@@ -871,8 +884,9 @@ static void touch_part(struct spinner *sp, int thread, int part)
 }
 
 /*
- * Three spin, two of them in one mm, and the fourth processor is enough to control them:
- * also where the host has fewer, since a spinner counts its own steps.
+ * Three spin, two of them in one mm, and the fourth processor is enough to
+ * control them: also where the host has fewer, since a spinner counts its own
+ * steps.
  */
 static void three_spinners(void)
 {
@@ -964,7 +978,7 @@ static void touchers(void)
 	touched = shared_alloc(sizeof(*touched));
 	actor_start(&a, start_touchers, NULL);
 	check(!touched->err);
-	/* Not on one processor with who looks at them. */
+	/* The touchers must not share a processor with this task. */
 	if (race_cpus() > 1) {
 		race_pin(0, 0);
 		race_pin(toucher_tid(&touched->writer), 1);
@@ -982,7 +996,10 @@ static void touchers(void)
 	actor_stop(&a);
 }
 
-/* Open the file as somebody else; the directory, and debugfs itself, are no help. */
+/*
+ * Open the file as somebody else; the directory, and debugfs itself, are no
+ * help.
+ */
 static int open_as(int dir, bool drop_uid)
 {
 	struct __user_cap_header_struct header = {
@@ -1011,7 +1028,10 @@ static void root_only(void)
 
 	check(dir >= 0);
 	check(open_as(dir, true) == EACCES);
-	/* Root by its number alone: the mode says yes, the capability no. */
+	/*
+	 * Root without capabilities: the file mode permits it, the missing
+	 * capability does not.
+	 */
 	check(open_as(dir, false) == EPERM);
 	close(dir);
 }

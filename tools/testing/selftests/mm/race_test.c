@@ -115,7 +115,9 @@ static bool report_points(void)
 	return good;
 }
 
-/* "one" or "one,two": each is switched off, and each must then have been asked. */
+/*
+ * "one" or "one,two": each is switched off, and each must then have been asked.
+ */
 static void bypass_guards(const char *names)
 {
 	char *guard, *save = NULL, *list = strdup(names);
@@ -140,7 +142,8 @@ static void bypass_guards(const char *names)
  * race_begin() - print the header and switch off the guards that are to be bypassed
  * @fmt: name of the race
  *
- * The names of the guards are in the environment, RACE_BYPASS, with commas between them.
+ * The names of the guards are in the environment, RACE_BYPASS, with commas
+ * between them.
  */
 void race_begin(const char *fmt, ...)
 {
@@ -183,8 +186,8 @@ static void clean_up(void)
  * race_end() - print the verdict
  * @signature: the damage that was seen, one word; NULL for none
  *
- * A point that was not passed or timed out, or a bypassed guard that nobody asked,
- * make the test broken whatever it saw.
+ * A point that was not passed or timed out, or a bypassed guard that nobody
+ * asked, make the test broken whatever it saw.
  *
  * Return: the exit code.
  */
@@ -511,8 +514,8 @@ int race_point_field(const char *point, const char *field)
  * race_bypass_only() - the guards of this race are bypassed for one process alone
  * @pid: the process; whoever shares its mm is meant as well
  *
- * Does nothing if none is bypassed. Who asks a guard for another mm, or asks it from a
- * kernel thread without saying for whom, finds it in place.
+ * Does nothing if none is bypassed. Who asks a guard for another mm, or asks it
+ * from a kernel thread without saying for whom, finds it in place.
  */
 void race_bypass_only(pid_t pid)
 {
@@ -541,8 +544,8 @@ void race_log_begin(void)
  * @fd: the session
  * @hits: filled in, in their order
  * @max: so many at most; those that come later are left out
- * Return: how many there are, which may be more; -1 if there is no log, or if it was
- * too short for all hits.
+ * Return: how many there are, which may be more; -1 if there is no log, or if
+ * it was too short for all hits.
  */
 int race_log_hits(int fd, struct race_hit *hits, size_t max)
 {
@@ -596,7 +599,9 @@ static void futex_wait(int *word, int value)
 	syscall(SYS_futex, word, FUTEX_WAIT, value, &ts, NULL, 0);
 }
 
-/* The child of a clone() that is under test: only system calls, until killed. */
+/*
+ * The child of a clone() that is under test: only system calls, until killed.
+ */
 static void __noreturn clone_child(pid_t parent)
 {
 	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -684,7 +689,9 @@ void actor_start(struct actor *a, void (*init)(void *arg), void *arg)
 	if (!a->pid) {
 		pthread_t thread;
 
-		/* khugepaged would queue for the mmap_lock that a point holds. */
+		/*
+		 * khugepaged would queue for the mmap_lock that a point holds.
+		 */
 		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 		if (init)
 			init(arg);
@@ -774,7 +781,10 @@ static bool read_proc(const struct actor *a, int thread, const char *file,
 	return true;
 }
 
-/* As /proc has it; 'X' once it is not there any more, '?' if that cannot be told. */
+/*
+ * As /proc has it; 'X' once it is not there any more, '?' if that cannot be
+ * told.
+ */
 static char actor_state(struct actor *a, int thread)
 {
 	char text[512], *p;
@@ -812,8 +822,9 @@ static bool actor_in_state(struct actor *a, int thread, char state)
  * @thread: which thread
  *
  * Blocked is: asleep, not interruptibly, inside that very system call.  What it
- * waits for is for the caller to find out, by what can be seen only then: a sleep
- * for another reason must make the test broken, and not change its verdict.
+ * waits for is for the caller to find out, by what can be seen only then: a
+ * sleep for another reason must make the test broken, and not change its
+ * verdict.
  *
  * Return: true if it blocks, false if it is done.
  */
@@ -838,8 +849,8 @@ bool actor_sleeps(struct actor *a, int thread)
  * @a: the actor
  * @thread: which thread
  *
- * As actor_blocked(), for a kernel that may kill who makes this call: that one thread.
- * A signal would have killed them all.
+ * As actor_blocked(), for a kernel that may kill who makes this call: that one
+ * thread. A signal would have killed them all.
  */
 enum actor_rest actor_rests(struct actor *a, int thread)
 {
@@ -876,10 +887,11 @@ static long long process_time_ns(pid_t pid)
  * @a: the actor; its other threads sleep
  * @thread: which thread
  *
- * For who waits without sleeping: for a spinlock, say, or at a spin point. State R is
- * also that of who waits for a processor, so two looks must find the call unfinished
- * and its process to have used one in between. Whether it waits, and for what, is for
- * the caller to find out: by a point right before, say, that it has passed.
+ * For who waits without sleeping: for a spinlock, say, or at a spin point.
+ * State R is also that of who waits for a processor, so two looks must find the
+ * call unfinished and its process to have used one in between. Whether it
+ * waits, and for what, is for the caller to find out: by a point right before,
+ * say, that it has passed.
  *
  * Return: true if it runs, false if it is done.
  */
@@ -998,9 +1010,10 @@ static void *touch(void *arg)
  * @word: of this process, 8 bytes aligned
  * @writes: it writes 1, 2 and so on; else it reads
  *
- * To be called in an actor, from the init function. The thread never enters the kernel
- * by itself, but for a fault of @word: its processor keeps what its TLB has until it is
- * told otherwise. For that it needs a processor of its own: see race_pin().
+ * To be called in an actor, from the init function. The thread never enters the
+ * kernel by itself, but for a fault of @word: its processor keeps what its TLB
+ * has until it is told otherwise. For that it needs a processor of its own: see
+ * race_pin().
  *
  * Return: 0 or an errno.
  */
@@ -1176,12 +1189,14 @@ static void fault_injection_set(const char *name, const char *value)
  */
 void fail_nth_begin(bool pages)
 {
-	/* Each failure would print a stack, which looks like a broken kernel. */
+	/*
+	 * Each failure would print a stack, which looks like a broken kernel.
+	 */
 	fault_injection_set("failslab/verbose", "0");
 	fault_injection_set("fail_page_alloc/verbose", "0");
 	fault_injection_set("failslab/ignore-gfp-wait", "N");
 	fault_injection_set("fail_page_alloc/ignore-gfp-wait", "N");
-	/* There is no order as high as that. */
+	/* No allocation has an order as high as that. */
 	fault_injection_set("fail_page_alloc/min-order", pages ? "0" : "64");
 }
 
@@ -1212,8 +1227,8 @@ int fail_nth_open(pid_t pid, pid_t tid)
  * @fd: of fail_nth_open()
  * @n: 1 for the next, 0 for none
  *
- * A thread of an actor that waits for its call allocates nothing: there the count
- * begins with that call.
+ * A thread of an actor that waits for its call allocates nothing: there the
+ * count begins with that call.
  */
 void fail_nth_set(int fd, unsigned int n)
 {
@@ -1326,7 +1341,9 @@ static char *registered_area(int uffd, size_t len, int memfd, off_t offset)
 	return uffd_register(uffd, area, len) ? NULL : area;
 }
 
-/* It has the thread-local storage of its maker, which does nothing but pause(). */
+/*
+ * It has the thread-local storage of its maker, which does nothing but pause().
+ */
 static int twin_main(void *arg)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -1334,7 +1351,7 @@ static int twin_main(void *arg)
 	return 0;
 }
 
-/* As after a vfork() whose parent goes on. */
+/* As after vfork(), but the parent goes on. */
 static pid_t twin_start(struct call *call)
 {
 	size_t size = 64 << 10;
@@ -1672,7 +1689,9 @@ void filler_start(struct filler *f, size_t pages, uint64_t missing)
 	f->pages = pages;
 	f->missing = missing;
 	f->copy = shared_alloc(sizeof(*f->copy));
-	/* Private, so that the pages of one process are not those of another. */
+	/*
+	 * Private, so that the pages of one process are not those of another.
+	 */
 	f->src = mmap(NULL, pages * page_size(), PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (f->src == MAP_FAILED)
@@ -1716,8 +1735,8 @@ int filler_done(struct filler *f)
  * @dst: where, in the monitored process
  * @src: from where, in this one
  *
- * Return: 0 or an errno; EAGAIN if there is an event to be read first, or if there is
- * none and REFUSED_FOR_EVER fills have been refused.
+ * Return: 0 or an errno; EAGAIN if there is an event to be read first, or if
+ * there is none and REFUSED_FOR_EVER fills have been refused.
  */
 int fill_or_event(int uffd, void *dst, const void *src)
 {

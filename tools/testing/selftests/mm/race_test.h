@@ -23,7 +23,9 @@
 #include <sys/types.h>
 #include <linux/userfaultfd.h>
 
-/* In this order: the test gives up before the point does, and that before init. */
+/*
+ * In this order: the test gives up before the point does, and that before init.
+ */
 #define RACE_DEADLINE_MS	40000	/* environment: RACE_DEADLINE_MS */
 #define RACE_HOLD_MS		"60000"
 #define ACTOR_THREADS		2
@@ -55,8 +57,8 @@ void __noreturn race_broken(const char *fmt, ...) __printf(1, 2);
 void __noreturn race_skip(const char *fmt, ...) __printf(1, 2);
 
 /*
- * The variant that the command line asks for: that element of an array whose first member,
- * a string, is the only argument.
+ * The variant that the command line asks for: that element of an array whose
+ * first member, a string, is the only argument.
  */
 #define race_variant(argc, argv, variants)				\
 	((const __typeof__((variants)[0]) *)race_find_variant(argc,	\
@@ -65,7 +67,10 @@ void __noreturn race_skip(const char *fmt, ...) __printf(1, 2);
 const void *race_find_variant(int argc, char **argv, const void *variants,
 			      size_t size, size_t all);
 
-/* A program of many small tests.  One that cannot be made says why in check_skip. */
+/*
+ * A program of many small tests.  One that cannot be made says why in
+ * check_skip.
+ */
 struct check_case {
 	const char *name;
 	void (*run)(void);
@@ -227,7 +232,9 @@ void twin_next(struct monitored *m);
 void change_layout(struct monitored *m, struct actor *who, int thread,
 		   unsigned int event);
 char *uffd_area(int uffd, size_t len);
-/* Its parts, for processes with another layout: the first two run in the actor. */
+/*
+ * Its parts, for processes with another layout: the first two run in the actor.
+ */
 int uffd_open(uint64_t features);
 int uffd_register(int uffd, const void *start, size_t len);
 void uffd_require(int err, uint64_t features);

@@ -17,10 +17,10 @@
  *	  nothing is registered
  *					faults again: a page of zeros
  *
- * Who lets the lock go may have it again before the closer has woken up.  But a
- * waiter with a real-time priority that was woken in vain once has the lock
- * handed to it by the next who lets it go.  The fault goes on only when the
- * closer waits again, so it comes twice at most.
+ * A task that drops the lock may take it again before the closer has woken up.
+ * But a waiter with a real-time priority that was woken in vain once has the
+ * lock handed to it by the next who lets it go.  The fault goes on only when
+ * the closer waits again, so it comes twice at most.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,7 +38,7 @@
 static struct monitored m;
 static struct actor closer;
 
-/* Nobody but the closer has the file any more. */
+/* The closer holds the only descriptor of the file from here on. */
 static void leave_to_closer(void)
 {
 	actor_call(&m.actor, 0, SYS_close, m.own_uffd);
@@ -104,7 +104,7 @@ int main(void)
 			race_broken("mlock: %s", strerror(m.actor.call[0].err));
 	}
 	/*
-	 * A signal ends the faults on any kernel, and then there is the lock.
+	 * A signal ends the faults on any kernel, and the closer gets the lock.
 	 */
 	monitored_stop(&m);
 	actor_done(&closer, 0);

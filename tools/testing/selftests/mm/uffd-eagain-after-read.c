@@ -2,8 +2,8 @@
 /*
  * A monitor has read the event of a layout change, and the task that made the
  * change does not get to run: a fill must be admitted all the same.  There is
- * nothing left to read, so a monitor that is refused could only spin, and one that
- * waits with poll() would sleep for ever.
+ * nothing left to read, so a monitor that is refused could only spin, and one
+ * that waits with poll() would sleep for ever.
  *
  *	target				monitor
  *	changes the layout
@@ -31,7 +31,7 @@
 
 #define PAGES	8
 
-/* For ever, in counts. */
+/* A refusal that is repeated so often would last for ever. */
 #define TRIES	1000
 
 static struct monitored m;

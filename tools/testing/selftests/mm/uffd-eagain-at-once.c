@@ -11,8 +11,9 @@
  *				UFFDIO_COPY: EAGAIN at once?
  *	released
  *
- * A monitor that also serves a file system which the target has mapped must be able
- * to answer what the unmapping waits for.  5.10 looks at mmap_changing first.
+ * A monitor that also serves a file system which the target has mapped must be
+ * able to answer what the unmapping waits for.  5.10 looks at mmap_changing
+ * first.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a fill that is refused because of a change of the layout tells its caller.
+ * What a fill that is refused because of a change of the layout tells its
+ * caller.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +14,9 @@
 
 #define POISON	0x5a5a
 
-/* .copy and .zeropage say -EAGAIN, and not what the caller has left there. */
+/*
+ * .copy and .zeropage are written, and do not keep what the caller left there.
+ */
 static void refused_output(void)
 {
 	struct uffdio_zeropage zero = { };

@@ -9,8 +9,8 @@
  *							reads one of the two
  *							epoll_wait: an edge?
  *
- * In 5.10 the task whose event was not read is woken along with the other one, and
- * announces its event once more.
+ * In 5.10 the task whose event was not read is woken along with the other one,
+ * and announces its event once more.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -68,7 +68,7 @@ int main(void)
 	event_read(m.uffd, UFFD_EVENT_REMOVE, &msg);
 	first = msg.arg.remove.start == (uintptr_t)m.area ? 0 : 1;
 	actor_done(&m.actor, first);
-	/* Asleep again, should it have been woken. */
+	/* If the task was woken it must be asleep again. */
 	if (!actor_blocked(&m.actor, !first))
 		race_broken("both removals are done with one event");
 	lost = !edge();

@@ -18,8 +18,8 @@
  * The child has that range: a monitor that reads UNMAP first gives it a book
  * without.
  *
- * mremap, mremap-target: one mremap() shrinks a mapping and moves what is left onto
- * another one, which is registered too in the second variant:
+ * mremap, mremap-target: one mremap() shrinks a mapping and moves what is left
+ * onto another one, which is registered too in the second variant:
  *
  *	change				event
  *	the target is unmapped		UNMAP, if it was registered
@@ -27,7 +27,8 @@
  *	the rest moves			REMAP
  *	the old place is unmapped	UNMAP
  *
- * On base REMAP comes before UNMAP of the tail, and says that the tail moved too.
+ * On base REMAP comes before UNMAP of the tail, and says that the tail moved
+ * too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -45,7 +46,7 @@
 #include "uffd_oracle.h"
 
 #define PAGES		8
-#define KEPT		4	/* what mremap does not cut off */
+#define KEPT		4	/* pages that mremap() keeps */
 #define EVENTS_MAX	8
 
 static struct monitored m;
@@ -93,7 +94,7 @@ static void wait_and_take_event(void)
 	take_event();
 }
 
-/* Which one it was; broken if it is not there. */
+/* Return: the index of the event; the test is broken if there is none. */
 static int event_index(unsigned int event, char *start, size_t len)
 {
 	int i;
@@ -145,7 +146,7 @@ static const char *fork_unmap(void)
 	o.child_has = range_mapped(child, page(KEPT), len);
 	if (range_mapped(m.actor.pid, page(KEPT), len))
 		race_broken("the parent has the range still");
-	/* It was copied before munmap began, in every column. */
+	/* fork() copies it before munmap() begins, in every column. */
 	if (!o.child_has)
 		race_broken("the child lacks the range");
 	close(events[fork_nr].arg.fork.ufd);
@@ -154,8 +155,8 @@ static const char *fork_unmap(void)
 }
 
 /*
- * mremap: a book of both areas, kept by the events.  A page is known by the byte
- * that it is filled with, 0 is none.
+ * mremap: a book of both areas, kept by the events.  A page is known by the
+ * byte that it is filled with, 0 is none.
  */
 static unsigned char book[2][PAGES];
 
@@ -262,14 +263,14 @@ static const char *shrink_and_move(bool target_registered)
 	remap_nr = event_index(UFFD_EVENT_REMAP, NULL, 0);
 	o.remap_first = remap_nr < event_index(UFFD_EVENT_UNMAP, page(KEPT),
 					       len - kept);
-	/* The others show in the book, if they are there at all. */
+	/* Any other event shows in the book. */
 	event_index(UFFD_EVENT_UNMAP, m.area, kept);
 	if (target_registered)
 		event_index(UFFD_EVENT_UNMAP, m.other, kept);
 	for (i = 0; i < nr_events; i++)
 		replay(&events[i]);
 	o.wrong = wrong_pages(0, m.area) + wrong_pages(1, m.other);
-	/* Behind what moved the book would have a mapping that is none. */
+	/* The book must have nothing behind the range that moved. */
 	o.wrong += events[remap_nr].arg.remap.len > kept;
 	ksft_print_msg("entries that the book has wrong: %zu\n", o.wrong);
 	return shrink_and_move_damage(&o);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changes of the layout and their events, where no race is needed to see that they are
- * right.
+ * Changes of the layout and their events, where no race is needed to see that
+ * they are right.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "race_test.h"
 #include "uffd_events.h"
 
-/* close() releases whoever waits for the monitor, and nothing is left. */
+/* close() wakes all tasks that wait for the monitor, and frees all contexts. */
 static void close_while_waiting(void)
 {
 	long before = contexts();
@@ -26,7 +26,9 @@ static void close_while_waiting(void)
 		monitored_start(&m, PAGES, event_kinds[i].feature);
 		close_own();
 		pend(&m.actor, 0, event_kinds[i].event);
-		/* That they are counted: the child of a fork has its own. */
+		/*
+		 * contexts() does count them; the child of a fork has one more.
+		 */
 		check(before < 0 || contexts() == before + (forks ? 2 : 1));
 		close_uffd();
 		if (forks)
@@ -37,7 +39,9 @@ static void close_while_waiting(void)
 		nothing_leaks(before);
 	}
 
-	/* Two who wait, and one who waits for one event after the other. */
+	/*
+	 * Two tasks that wait, and one that waits for several events in turn.
+	 */
 	monitored_start(&m, PAGES, EVENTS);
 	close_own();
 	pend(&m.actor, 0, UFFD_EVENT_FORK);
@@ -59,7 +63,7 @@ static void close_while_waiting(void)
 	nothing_leaks(before);
 }
 
-/* A poll() without time-out sleeps until there is an event, and no longer. */
+/* A poll() without time-out sleeps until an event is queued. */
 static void poll_wakes(void)
 {
 	struct pollfd *pfd = shared_alloc(sizeof(*pfd));

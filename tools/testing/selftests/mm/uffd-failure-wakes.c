@@ -28,7 +28,7 @@
  *							  range that is there
  *							series: the fault
  *
- * 5.10 is right in that by an event that is wrong.
+ * 5.10 wakes the monitor too, by an event of an unmapping that did not happen.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,7 +44,7 @@
 #include "uffd_oracle.h"
 
 #define PAGES		8
-#define FAILURES	16	/* munmap() allocates less often */
+#define FAILURES	16	/* more than munmap() allocates */
 
 static struct monitored m;
 static struct filler filler;
@@ -54,7 +54,7 @@ static char *page(int i)
 	return m.area + i * page_size();
 }
 
-/* A thread waits for page 1, and the monitor knows. */
+/* A thread waits for page 1, and the monitor has read its fault. */
 static void fault_on(int thread)
 {
 	struct uffd_msg msg;
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
 		failing_munmap(&o);
 	else
 		killed_fork(&o, src);
-	/* Whether or not it would have tried by itself. */
+	/* The monitor fills the page even if nothing has told it to. */
 	err = fill(m.uffd, page(1), src, page_size(), NULL);
 	if (err && err != EEXIST)
 		race_broken("fill: %s", strerror(err));

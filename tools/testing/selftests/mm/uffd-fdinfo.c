@@ -13,7 +13,7 @@
 #include "race_test.h"
 #include "uffd_events.h"
 
-/* Each change counts until its event was read, and in the generation for ever. */
+/* A change is pending until its event was read; the generation only grows. */
 static void counts(void)
 {
 	struct uffd_msg msg;
@@ -41,7 +41,7 @@ static void counts(void)
 	close(msg.arg.fork.ufd);
 	kill(returned(0), SIGKILL);
 
-	/* What was there, what is moved, and where that was: in this order. */
+	/* UNMAP of the target, REMAP, UNMAP of the old place: in this order. */
 	pend(&m.actor, 0, UFFD_EVENT_REMAP);
 	check(changing() == 3 && generation() == 6);
 	event_read(m.uffd, UFFD_EVENT_UNMAP, &msg);
@@ -57,7 +57,7 @@ static void counts(void)
 	check(changing() == 0 && generation() == 6 && !fill_page(2));
 	check(returned(0) == (long)page(PAGES - 1));
 
-	/* There is nothing left to unmap there. */
+	/* An munmap() of nothing is no change. */
 	actor_call(&m.actor, 0, SYS_munmap, (long)m.other, page_size());
 	check(!returned(0));
 	check(changing() == 0 && generation() == 6);
@@ -65,7 +65,7 @@ static void counts(void)
 	monitored_stop(&m);
 }
 
-/* Nobody is told of an event that nobody asked for. */
+/* A context without features counts no change. */
 static void no_features(void)
 {
 	size_t i;

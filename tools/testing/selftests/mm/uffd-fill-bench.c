@@ -2,16 +2,16 @@
 /*
  * What a userfaultfd fill, a page fault and a fork cost, in instructions.
  *
- * Under QEMU's -icount shift=0 the guest's clock goes on by one nanosecond with each
- * instruction, and its time-stamp counter is that clock.  So a count is exact, and on a
- * machine that is alike the same again; the program first counts a loop whose length it
- * knows, and reports nothing where that comes out wrong.  A string instruction counts
- * once for each of its repetitions, so on a processor with fast ones (ERMS) the copying
- * of a page alone is 4096.
+ * Under QEMU's -icount shift=0 the guest's clock goes on by one nanosecond with
+ * each instruction, and its time-stamp counter is that clock.  So a count is
+ * exact, and on a machine that is alike the same again; the program first
+ * counts a loop whose length it knows, and reports nothing where that comes out
+ * wrong.  A string instruction counts once for each of its repetitions, so on a
+ * processor with fast ones (ERMS) the copying of a page alone is 4096.
  *
- * Each operation is done RUNS times, on a page that is absent, with its page table, its
- * source and its page cache there.  The smallest count is reported: the others also have
- * a timer tick in them, or the refill of a per-CPU list.
+ * Each operation is done RUNS times, on a page that is absent, with its page
+ * table, its source and its page cache there.  The smallest count is reported:
+ * the others also have a timer tick in them, or the refill of a per-CPU list.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -215,7 +215,10 @@ static const struct {
 	{ "fork-last", fork_last, fork_child },
 };
 
-/* The smallest count of @run, the call and the two readings of the counter included. */
+/*
+ * The smallest count of @run, the call and the two readings of the counter
+ * included.
+ */
 static uint64_t count(void (*prepare)(void), void (*run)(void))
 {
 	uint64_t start, spent, least = UINT64_MAX;

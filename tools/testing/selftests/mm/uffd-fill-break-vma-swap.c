@@ -70,7 +70,7 @@ int main(void)
 	race_begin("uffd-fill-break-vma-swap");
 	race_points_require();
 	m.mode = &uffd_yielding;
-	/* Both: a fill yields only to changes that it would hear of. */
+	/* Both events: a fill yields only to changes that are counted. */
 	monitored_start(&m, PAGES,
 			UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP);
 	call = &m.actor.call[0];
@@ -85,7 +85,7 @@ int main(void)
 	if (present() != 1)
 		race_broken("the fill is not held before page 1");
 	actor_call(&m.actor, 0, SYS_munmap, (long)m.area, len);
-	/* From here to the event nobody else can have the mmap_lock. */
+	/* munmap() waits for mmap_lock: until the event nobody else gets it. */
 	if (!actor_blocked(&m.actor, 0) || event_readable(m.uffd, 0))
 		race_broken("munmap does not wait for the fill");
 	race_release("uffd_fill_page");

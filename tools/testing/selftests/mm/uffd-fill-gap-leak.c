@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A UFFDIO_COPY drops its locks in order to fault in its source, with a page in
- * its hands.  When it comes back there is hugetlb memory in the place of the small
- * pages: the fill must not forget the page that it has.
+ * A UFFDIO_COPY that has allocated a page drops its locks in order to fault in
+ * its source.  When it takes them again there is hugetlb memory in the place of
+ * the small pages: the fill must free the page.
  *
  *	filler			target			monitor
  *	UFFDIO_COPY, 1 page
@@ -18,15 +18,15 @@
  *
  * The monitor has not asked for events, so nothing counts these changes.
  *
- * A page that nobody knows of can be seen only by its absence: all pages that are
- * free, or that the kernel can say the use of, are counted before and after
+ * A page that nobody knows of can be seen only by its absence: all pages that
+ * are free, or that the kernel can say the use of, are counted before and after
  * MEASURED rounds.  A round gives back all that it takes, and those before have
- * brought in what the rounds need for good.  What remains is what the rest of the
- * machine does meanwhile with pages of its own.  That is not in step with the
- * rounds, and to look like the leak it would have to take a page in more than two
- * rounds out of three.  Below one in three nothing leaks; in between the test is
- * broken.  Slabs are among the known uses, since KASAN puts off the freeing of
- * objects: there they grow with every round.
+ * brought in what the rounds need for good.  What remains is what the rest of
+ * the machine does meanwhile with pages of its own.  That is not in step with
+ * the rounds, and to look like the leak it would have to take a page in more
+ * than two rounds out of three.  Below one in three nothing leaks; in between
+ * the test is broken.  Slabs are among the known uses, since KASAN puts off the
+ * freeing of objects: there they grow with every round.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -62,7 +62,7 @@ static long read_meminfo(const char *key)
 	return value;
 }
 
-/* What it does is done on all processors when the write returns. */
+/* The work is done on all processors when the write returns. */
 static void vm_sysctl(const char *name)
 {
 	char path[64];
@@ -78,9 +78,9 @@ static void vm_sysctl(const char *name)
 }
 
 /*
- * Of all zones.  "count:" is that of the free pages in the lists of a processor.
- * A page in the hands of a fill is none of these: neither mapped nor charged, and
- * not in a file.
+ * Of all zones.  "count:" is that of the free pages in the lists of a
+ * processor.  A page that a fill has allocated is none of these: it is neither
+ * mapped nor charged, and in no file.
  */
 static const char * const known[] = {
 	"nr_free_pages", "count:", "nr_slab_reclaimable", "nr_slab_unreclaimable",
@@ -94,7 +94,10 @@ static long known_pages(void)
 	size_t i;
 	FILE *f;
 
-	/* Pages on their way to the LRU lists are held by them, freed or not. */
+	/*
+	 * Pages on their way to the LRU lists have a reference, even if they
+	 * were freed.
+	 */
 	vm_sysctl("compact_memory");
 	/* The counters of each processor. */
 	vm_sysctl("stat_refresh");

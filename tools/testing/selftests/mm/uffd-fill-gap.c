@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A UFFDIO_COPY drops its locks in order to fault in its source.  A whole change
- * of its range, event and all, passes in that gap: the fill must see it.
+ * A UFFDIO_COPY drops its locks in order to fault in its source.  A whole
+ * change of its range, event and all, passes in that gap: the fill must see it.
  *
  *	filler			target			monitor
  *	UFFDIO_COPY, 2 pages
@@ -15,8 +15,8 @@
  *	series: EAGAIN, .copy tells that n pages were installed
  *
  * Two rounds: in the first the fill has installed nothing before the gap, and
- * .copy is -EAGAIN; in the second it has installed one page.  No event is pending
- * when the fill goes on: a count of pending changes says nothing.
+ * .copy is -EAGAIN; in the second it has installed one page.  No event is
+ * pending when the fill goes on: a count of pending changes says nothing.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -88,7 +88,7 @@ static void make_change(const struct variant *v, char *range, size_t filled)
 		race_broken("the page was not moved");
 }
 
-/* Whose source is missing at page @round of the range. */
+/* A fill whose source is missing at page @round of the range. */
 static const char *play(const struct variant *v, int round, char *range)
 {
 	struct fill_vs_change o = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * In the yielding mode a long UFFDIO_COPY lets in who waits for the mmap_lock to
- * write.
+ * In the yielding mode a long UFFDIO_COPY lets in who waits for the mmap_lock
+ * to write.
  *
  *	filler				target			monitor
  *	UFFDIO_COPY, 8 pages
@@ -19,8 +19,8 @@
  *
  * Nothing that the fill has to know of has changed: it must finish.
  *
- * The source of page 0 is not there, so that the fill has once let go of mmap_lock before,
- * to fault it in: it does pass that point on base too.
+ * The source of page 0 is not there, so that the fill has once let go of
+ * mmap_lock before, to fault it in: it does pass that point on base too.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -38,7 +38,10 @@
 static struct monitored m;
 static struct filler filler;
 
-/* Where is it seen next?  Return: true if it is before its next page. */
+/*
+ * Return: true if the fill is seen next before another page, without having
+ * yielded.
+ */
 static bool goes_on(void)
 {
 	do {
@@ -58,7 +61,7 @@ int main(void)
 	race_begin("uffd-fill-yields");
 	race_points_require();
 	m.mode = &uffd_yielding;
-	/* Both: a fill yields only to changes that it would hear of. */
+	/* Both events: a fill yields only to changes that are counted. */
 	monitored_start(&m, PAGES,
 			UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP);
 	filler_start(&filler, PAGES, 1);
@@ -77,7 +80,9 @@ int main(void)
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!actor_blocked(&m.actor, 0))
 		race_broken("mmap does not wait for the fill");
-	/* From here on nothing may be asked that takes this mmap_lock. */
+	/*
+	 * The test must not take this mmap_lock from here on, as /proc would.
+	 */
 	race_release("uffd_fill_page");
 	o.passed = goes_on();
 	if (o.passed && !actor_blocked(&m.actor, 0))

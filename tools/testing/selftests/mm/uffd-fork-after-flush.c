@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When a monitor has read FORK, no thread of the parent writes to a page that the
- * child shares.
+ * When a monitor has read FORK, no thread of the parent writes to a page that
+ * the child shares.
  *
  *	thread 0		toucher			monitor
  *	fork
@@ -14,8 +14,8 @@
  *				takes a page of its own
  *
  * A monitor that reads FORK before the flush takes the parent's pages for the
- * child's, and the child's go on changing.  5.10 tells the monitor after all that
- * and is right.
+ * child's, and the child's go on changing.  5.10 tells the monitor after all
+ * that and is right.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,7 +43,10 @@ static struct shared {
 
 static struct actor a;
 
-/* Never enters the kernel by itself: its processor keeps what its TLB has. */
+/*
+ * The toucher never enters the kernel, so that its processor keeps its TLB
+ * entries.
+ */
 static void *touch(void *arg)
 {
 	volatile uint64_t *word = s->word, *written = &s->written;
@@ -93,7 +96,9 @@ static uint64_t word_of(pid_t pid)
 	return word;
 }
 
-/* The first fault is the monitor's; then the page is there and is written to. */
+/*
+ * The first fault is the monitor's; then the page is there and is written to.
+ */
 static void let_it_write(int uffd)
 {
 	char *page = shared_alloc(page_size());
@@ -107,7 +112,9 @@ static void let_it_write(int uffd)
 			race_broken("the toucher does not write");
 }
 
-/* Asleep: its store has found no entry and waits for the mmap_lock of the fork. */
+/*
+ * Asleep: its store has found no entry and waits for the mmap_lock of the fork.
+ */
 static bool toucher_faults(void)
 {
 	char path[64], text[512], *p;
@@ -180,7 +187,7 @@ int main(void)
 	let_it_write(uffd);
 	race_keep_apart(s->toucher, a.call[0].tid);
 
-	/* An interrupt can push the entry out of the TLB: then once more. */
+	/* An interrupt can evict the entry from the TLB: try again. */
 	do
 		outcome = fork_once(uffd);
 	while (outcome == BEFORE && ++forks < FORKS);

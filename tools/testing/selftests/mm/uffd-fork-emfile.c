@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A FORK event cannot be delivered, since the monitor has no free descriptor, and
- * keeps its place: what happened after the fork is read after it.
+ * A FORK event cannot be delivered, since the monitor has no free descriptor,
+ * and keeps its place: what happened after the fork is read after it.
  *
  *	thread 0		thread 1		monitor
  *	fork
@@ -13,8 +13,8 @@
  *							  base: UNMAP, FORK
  *							  series: FORK, UNMAP
  *
- * A monitor that reads UNMAP first drops what it knows of that range, and then has
- * nothing to give to the child, which still has it.
+ * A monitor that reads UNMAP first drops what it knows of that range, and then
+ * has nothing to give to the child, which still has it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +32,7 @@
 
 static struct monitored m;
 
-/* None but those that are open: for this one call. */
+/* One read() during which no descriptor is free. */
 static void read_without_room(void)
 {
 	struct rlimit old, none;
@@ -74,7 +74,7 @@ int main(void)
 	race_release("uffd_fork_unlocked");
 	if (!event_readable(m.uffd, race_time_left()))
 		race_broken("the fork is not pending");
-	/* Nobody holds the mmap_lock any more: it waits for the monitor. */
+	/* fork() has dropped mmap_lock and waits for the monitor. */
 	change_layout(&m, &m.actor, 1, UFFD_EVENT_UNMAP);
 	if (!actor_blocked(&m.actor, 1))
 		race_broken("munmap waits for nobody");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A fork runs out of memory when it has met the registered mapping and copies those
- * behind it: there will be no child, so no event may announce one.
+ * A fork runs out of memory when it has met the registered mapping and copies
+ * those behind it: there will be no child, so no event may announce one.
  *
  *	thread 0				monitor
  *	fork
@@ -12,12 +12,12 @@
  *						never exists
  *	  returns ENOMEM
  *
- * Which allocation fails must not be a matter of luck: when a fork fails before it
- * meets the registered mapping, or after the last mapping, then the event is missing
- * or sent on every kernel.  So there are VMAS mappings behind the registered one,
- * with an allocation each at least.  A fork that succeeds tells how many allocations
- * it makes besides; with fewer of these than n, and n no more than VMAS, the n-th is
- * one of those between.
+ * Which allocation fails must not be a matter of luck: when a fork fails before
+ * it meets the registered mapping, or after the last mapping, then the event is
+ * missing or sent on every kernel.  So there are VMAS mappings behind the
+ * registered one, with an allocation each at least.  A fork that succeeds tells
+ * how many allocations it makes besides; with fewer of these than n, and n no
+ * more than VMAS, the n-th is one of those between.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -105,7 +105,10 @@ static pid_t fork_target(unsigned int n, size_t *events, unsigned int *left)
 	return call->ret;
 }
 
-/* How many allocations a fork makes, without one for each of the mappings behind. */
+/*
+ * How many allocations a fork makes, without one for each of the mappings
+ * behind.
+ */
 static unsigned int allocations_besides(void)
 {
 	unsigned int left, all;
@@ -123,8 +126,8 @@ static unsigned int allocations_besides(void)
 }
 
 /*
- * Let a fork fail with the n-th allocation, or one soon after it: some are made to
- * keep accounts, and a fork does without them.
+ * Let a fork fail with the n-th allocation, or one soon after it: some are made
+ * to keep accounts, and a fork does without them.
  */
 static size_t failing_fork(unsigned int n)
 {

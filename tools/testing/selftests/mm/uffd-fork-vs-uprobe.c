@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A fork that waits for its monitor holds up neither the registration of a uprobe
- * nor, behind that, the forks of all others.
+ * A fork that waits for its monitor holds up neither the registration of a
+ * uprobe nor, behind that, the forks of all others.
  *
  *	thread 0		a tracer		monitor
  *	fork
@@ -13,8 +13,8 @@
  *	  returns
  *				  returns
  *
- * Pure user space.  The probe is on a file that nobody maps, and goes away with the
- * tracer.
+ * Pure user space.  The probe is on a file that nobody maps, and goes away with
+ * the tracer.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,7 +37,7 @@
 static struct monitored m;
 static struct perf_event_attr *attr;
 
-/* In memory that the tracer has too. */
+/* In memory that the tracer shares. */
 static void describe_probe(void)
 {
 	char *path = shared_alloc(page_size());
@@ -82,8 +82,9 @@ static bool sleeps_in(const struct actor *a, int thread, const char *function)
 }
 
 /*
- * A registration sleeps for a grace period or two in any case.  In percpu_down_write()
- * itself it sleeps until the forks that have begun are over, and no other can begin.
+ * A registration sleeps for a grace period or two in any case.  In
+ * percpu_down_write() itself it sleeps until the forks that have begun are
+ * over, and no other can begin.
  */
 static bool waits_for_forks(struct actor *tracer)
 {
@@ -97,8 +98,8 @@ static bool waits_for_forks(struct actor *tracer)
 }
 
 /*
- * That it was this fork shows when the event is read: the caller checks that the
- * registration returns then.
+ * That it was this fork shows when the event is read: the caller checks that
+ * the registration returns then.
  */
 static bool blocked_by_fork(struct actor *tracer)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A task is killed while it waits for the monitor to read its event, and the
- * memory that it has changed lives on, shared with another process.  The monitor
- * must hear of the change.
+ * memory that it has changed lives on, shared with another process.  The
+ * monitor must hear of the change.
  *
  *	twin				target		monitor
  *	changes the layout

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What becomes of the event of a task that is killed, and of whom the change has kept
- * waiting.
+ * What becomes of the event of a task that is killed, and of whom the change
+ * has kept waiting.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,7 +43,7 @@ static void killed_change(void)
 		monitored_stop(&m);
 		nothing_leaks(before);
 
-		/* Or until the file is closed. */
+		/* Or the event stays until the file is closed. */
 		monitored_start_twin(&m, PAGES, event_kinds[i].feature);
 		close_own();
 		pend(&m.twin, 0, event_kinds[i].event);
@@ -73,7 +73,7 @@ static void killed_mremap(void)
 	nothing_leaks(before);
 }
 
-/* A fork that was killed has no child: there is nothing to tell. */
+/* A fork that was killed has no child, so its event must be withdrawn. */
 static void killed_fork(void)
 {
 	long before = contexts();
@@ -95,8 +95,8 @@ static void killed_fork(void)
 }
 
 /*
- * Is the one fault told to the monitor, and not to be told again?  One that was
- * woken is in no queue until its thread has run, and then pending.
+ * Has the one fault been read, and is it not to be read again?  A fault that
+ * was woken is in no queue until its thread has run, and is pending afterwards.
  */
 static bool fault_waits(void)
 {
@@ -104,7 +104,7 @@ static bool fault_waits(void)
 		uffd_fdinfo(m.uffd, "pending") == 0;
 }
 
-/* Faults come first, whatever else there is. */
+/* read() returns faults before events. */
 static void read_fault_again(int i)
 {
 	struct uffd_msg msg;
@@ -117,8 +117,8 @@ static void read_fault_again(int i)
 }
 
 /*
- * A monitor that could not serve a fault because of that fork waits for an event
- * which never comes: it gets the fault again.
+ * A monitor that could not serve a fault because of that fork waits for an
+ * event which never comes: it gets the fault again.
  */
 static void killed_fork_and_fault(void)
 {
@@ -142,8 +142,8 @@ static void killed_fork_and_fault(void)
 }
 
 /*
- * The whole process dies with an event that was not read.  There is nobody left
- * whom it concerns, and whoever asks is told so, whether or not it reads.
+ * The whole process dies with an event that was not read.  The event is dropped
+ * with the mm, and ioctls return ESRCH whether or not the monitor reads.
  */
 static void killed_process(void)
 {
@@ -174,7 +174,7 @@ static void killed_process(void)
 		nothing_leaks(before);
 	}
 
-	/* And nobody has read. */
+	/* The same if the file is closed without a read. */
 	monitored_start(&m, PAGES, EVENTS);
 	pend(&m.actor, 0, UFFD_EVENT_UNMAP);
 	pend(&m.actor, 1, UFFD_EVENT_REMOVE);
@@ -227,7 +227,7 @@ static void killed_many(void)
 	actor_call(&m.actor, 0, SYS_getrandom, (long)page(1), 1, 0);
 	event_read(m.uffd, UFFD_EVENT_PAGEFAULT, NULL);
 	for (i = 0; i < LEFT + LOST; i++) {
-		/* No two of them touch. */
+		/* The ranges do not touch, so that no two events become one. */
 		killed_unmap(2 * i);
 		twin_next(&m);
 		check(changing() == (i < LEFT ? i + 1 : LEFT));
@@ -250,7 +250,7 @@ static void killed_many(void)
 	check(!fill_page(1));
 	check(returned(0) == 1);
 
-	/* Now there is room for another one. */
+	/* The reads have made room for another event. */
 	killed_unmap(2 * (LEFT + LOST));
 	check(changing() == 1 && lost() == LOST);
 	read_range(UFFD_EVENT_UNMAP, 2 * (LEFT + LOST), 1);
@@ -275,7 +275,9 @@ static void killed_neighbours(void)
 	twin_next(&m);
 	killed_unmap(2);
 	check(changing() == 1 && generation() == 3);
-	/* One that waits stands between, and another kind of event. */
+	/*
+	 * Events on the two sides of one that is waited for do not become one.
+	 */
 	pend(&m.actor, 0, UFFD_EVENT_REMOVE);
 	twin_next(&m);
 	killed_unmap(5);
@@ -293,7 +295,7 @@ static void killed_neighbours(void)
 	m.twin = first;
 	twin_kill(&m);
 	check(changing() == 5);
-	/* Neither touches the one before it. */
+	/* Neither range touches that of the event before it. */
 	twin_next(&m);
 	killed_unmap(14);
 	twin_next(&m);
@@ -319,7 +321,9 @@ static void touch_source(void *arg)
 	memset(arg, 0x5a, PAGES * page_size());
 }
 
-/* Killed while MADV_DONTNEED waits for a fill: nothing begun, nothing removed. */
+/*
+ * Killed while MADV_DONTNEED waits for a fill: nothing begun, nothing removed.
+ */
 static void killed_behind_fill(void)
 {
 	struct uffdio_copy *copy = shared_alloc(sizeof(*copy));
@@ -360,7 +364,7 @@ static void killed_behind_fill(void)
 	for (i = 0; i < PAGES; i++)
 		check(page_exists(m.actor.pid, page(i)));
 
-	/* And the lock is free: the next removal finds it so. */
+	/* map_changing_lock is free again: the next removal takes it. */
 	pend(&m.actor, 0, UFFD_EVENT_REMOVE);
 	event_read(m.uffd, UFFD_EVENT_REMOVE, NULL);
 	returned(0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mremap() moves and grows a locked mapping: the monitor hears of the move before
- * anybody waits for a page of the new tail.
+ * mremap() moves and grows a locked mapping: the monitor hears of the move
+ * before anybody waits for a page of the new tail.
  *
  *	thread 0				monitor
  *	mremap
@@ -18,8 +18,8 @@
  *						UFFDIO_COPY: 0
  *	  returns
  *
- * With REMAP queued before it waits the monitor can go on, but still meets a fault in
- * a place that it has not heard of: "populate" looks at that alone.
+ * With REMAP queued before it waits the monitor can go on, but still meets a
+ * fault in a place that it has not heard of: "populate" looks at that alone.
  *
  * Pure user space: a mapping behind the locked one makes it move.
  */
@@ -46,7 +46,7 @@ static bool take(struct uffd_msg *msg)
 		return false;
 	if (read(m.uffd, msg, sizeof(*msg)) == sizeof(*msg))
 		return true;
-	/* A fault may have gone away again. */
+	/* A fault may be gone by the time of the read. */
 	if (errno != EAGAIN)
 		race_broken("read: %s", strerror(errno));
 	return false;
@@ -56,7 +56,7 @@ static void prepare(const char *src)
 {
 	int i, err;
 
-	/* All pages are there: mlock() waits for nobody. */
+	/* All pages are present, so mlock() does not wait for the monitor. */
 	for (i = 0; i < PAGES; i++) {
 		err = fill(m.uffd, m.area + i * page_size(), src, page_size(),
 			   NULL);
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 				race_broken("page %zu of a locked mapping is missing", i);
 	}
 	monitored_stop(&m);
-	/* Two things are wrong, each with a row of its own. */
+	/* Two races, each with a row of its own in the table. */
 	ksft_print_msg("fault of the tail before REMAP: %d, refused for ever: %d\n",
 		       o.tail_first, o.refused);
 	if (populate)

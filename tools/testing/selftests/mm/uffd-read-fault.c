@@ -43,7 +43,10 @@ static char *map(size_t len, int prot)
 	return p;
 }
 
-/* Once the event is lost there is nothing to read: that is for the good read. */
+/*
+ * Without an event, since it is lost, read() returns EAGAIN: read_good()
+ * reports that.
+ */
 static void read_in_vain(void *bad, bool first)
 {
 	ssize_t len = read(m.uffd, bad, sizeof(struct uffd_msg));
@@ -122,7 +125,7 @@ static void single(unsigned int event, struct event_reads *o)
 
 	child = m.actor.call[0].ret;
 	if (o->reads) {
-		/* It came whole: it is the child's own userfaultfd. */
+		/* The descriptor is of the child's own userfaultfd. */
 		if (open_descriptors() != descriptors + o->leaked + 1)
 			race_broken("a FORK event brings one descriptor");
 		if (fill_page(msg->arg.fork.ufd, 3) ||
@@ -142,7 +145,10 @@ static void tail(struct event_reads *o)
 	buf = map(2 * page_size(), PROT_READ | PROT_WRITE);
 	if (mprotect(buf + page_size(), page_size(), PROT_NONE))
 		race_broken("mprotect: %s", strerror(errno));
-	/* There for the first event at least, so that only the second one faults. */
+	/*
+	 * There for the first event at least, so that only the second one
+	 * faults.
+	 */
 	memset(buf, 0, page_size());
 	first = (void *)(buf + page_size() - sizeof(*first));
 	second = (void *)map(page_size(), PROT_READ | PROT_WRITE);

@@ -77,7 +77,9 @@ static void read_by_two(void)
 	monitored_stop(&m);
 }
 
-/* With no room for its descriptor: a fork stays where it is, and so do others. */
+/*
+ * Without a free descriptor the event of a fork and all behind it stay queued.
+ */
 static void fork_without_room(void)
 {
 	struct rlimit old, none;
@@ -116,7 +118,7 @@ static void fork_without_room(void)
 	monitored_stop(&m);
 }
 
-/* A fault that could not be told to the monitor is told again. */
+/* A fault whose message could not be copied to the monitor is read again. */
 static void fault_is_kept(void)
 {
 	char *bad = mmap(NULL, page_size(), PROT_NONE,
@@ -139,7 +141,7 @@ static void fault_is_kept(void)
 	munmap(bad, page_size());
 }
 
-/* A process that reads into memory which it has to be given. */
+/* A process that reads into memory that a userfaultfd of its own monitors. */
 struct reader {
 	int uffd;
 	char *buf;
@@ -169,7 +171,9 @@ static long lowest_free(struct actor *a)
 	return fd;
 }
 
-/* A reader that sleeps keeps no descriptor for a fork that will not be. */
+/*
+ * A reader that sleeps must give up the descriptor for a fork that was killed.
+ */
 static void fork_file_is_dropped(void)
 {
 	struct reader *r = shared_alloc(sizeof(*r));
@@ -177,7 +181,7 @@ static void fork_file_is_dropped(void)
 	struct actor reader;
 	long lowest;
 
-	/* Whatever number 0 is. */
+	/* Descriptor 0 must be open in all actors. */
 	if (null < 0 || dup2(null, 0))
 		race_broken("/dev/null: %s", strerror(errno));
 	close(null);
@@ -194,11 +198,14 @@ static void fork_file_is_dropped(void)
 	actor_call(&reader, 0, SYS_read, m.uffd, (long)r->buf,
 		   sizeof(struct uffd_msg));
 	event_read(served, UFFD_EVENT_PAGEFAULT, NULL);
-	/* It sleeps, for its buffer. */
+	/* It sleeps in the fault of its buffer. */
 	check(lowest_free(&reader) == lowest);
 	twin_kill(&m);
 	check(!fill(served, r->buf, src, page_size(), NULL));
-	/* Woken by that; and now it sleeps in read(), for there is no event. */
+	/*
+	 * The fill has woken it, and now it sleeps in read(), since there is no
+	 * event.
+	 */
 	if (!actor_sleeps(&reader, 0))
 		race_broken("read: %s", strerror(reader.call[0].err));
 	check(lowest_free(&reader) == lowest);

@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 	if (v->zeropage)
 		zero = shared_alloc(sizeof(*zero));
 	m.mode = &uffd_yielding;
-	/* A whole page table of it belongs to nobody else. */
+	/* The area must contain all that one page table maps. */
 	monitored_start(&m, 2 * table_size() / page_size(),
 			UFFD_FEATURE_EVENT_REMOVE);
 	page = (char *)(((uintptr_t)m.area + table_size() - 1) &

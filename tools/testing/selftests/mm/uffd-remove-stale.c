@@ -99,8 +99,8 @@ int main(int argc, char **argv)
 	if (!actor_blocked(&m.actor, 0))
 		race_broken("the removal waits for nobody");
 	/*
-	 * It has passed uffd_remove_begin and sleeps: for the monitor if there is
-	 * an event, else for the fill.
+	 * It has passed uffd_remove_begin and sleeps: for the monitor if there
+	 * is an event, else for the fill.
 	 */
 	event_in_fill = event_readable(m.uffd, 0);
 	if (event_in_fill) {

@@ -71,9 +71,9 @@ int main(void)
 	if (!actor_blocked(&m.actor, 0))
 		race_broken("MADV_DONTNEED waits for nobody");
 	/*
-	 * It has passed uffd_remove_begin and sleeps: for the monitor if there is
-	 * an event, else for the fill.  Were it asleep for another reason it would
-	 * still be let through by the fill and meet the monitor below.
+	 * It has passed uffd_remove_begin and sleeps: for the monitor if there
+	 * is an event, else for the fill.  Were it asleep for another reason it
+	 * would still be let through by the fill and meet the monitor below.
 	 */
 	event_in_fill = event_readable(m.uffd, 0);
 	if (event_in_fill)
@@ -91,7 +91,10 @@ int main(void)
 		race_broken("madvise: %s", strerror(m.actor.call[0].err));
 	if (filler.actor.call[0].ret)
 		race_broken("fill: %s", strerror(filler.actor.call[0].err));
-	/* It came before the removal in every case: the removal did happen. */
+	/*
+	 * This page was installed before the removal, so the removal did
+	 * happen.
+	 */
 	if (page_exists(m.actor.pid, m.area))
 		race_broken("page 0 was not removed");
 	for (i = 0; i < PAGES; i++)

@@ -3,23 +3,26 @@
  * Soak of the userfaultfd event protocol: uffd-soak SECONDS [SEED [MODE]]
  *
  * A target process changes its address space from several threads, a monitor
- * (uffd_monitor.c) serves its pages with 1 to 8 fill threads, and the target checks
- * the content of every page that it looks at.  One life of both takes some seconds
- * and ends in order, or with a SIGKILL for the target or for the monitor.
+ * (uffd_monitor.c) serves its pages with 1 to 8 fill threads, and the target
+ * checks the content of every page that it looks at.  One life of both takes
+ * some seconds and ends in order, or with a SIGKILL for the target or for the
+ * monitor.
  *
- * The oracle: a page has an id (area and index), which it keeps when it is moved, and
- * a version, which counts how often it was removed.  The monitor's books count REMOVE
- * events, the target counts its own removals: content of an older version is a stale
- * page or a lost event, of a newer one a repeated or misplaced event, another id or
- * zeros a misplaced event.  Each area has one thread that changes it, so what its
- * pages must be is known at all times but during a removal, when both the old and the
- * new version are right (a fill between the monitor's read() and the removal has the
- * new one, and faults again).  What the target has written into a page must stay
- * until it is removed: a page that is lost and filled again is noticed too.
+ * The oracle: a page has an id (area and index), which it keeps when it is
+ * moved, and a version, which counts how often it was removed.  The monitor's
+ * books count REMOVE events, the target counts its own removals: content of an
+ * older version is a stale page or a lost event, of a newer one a repeated or
+ * misplaced event, another id or zeros a misplaced event.  Each area has one
+ * thread that changes it, so what its pages must be is known at all times but
+ * during a removal, when both the old and the new version are right (a fill
+ * between the monitor's read() and the removal has the new one, and faults
+ * again).  What the target has written into a page must stay until it is
+ * removed: a page that is lost and filled again is noticed too.
  *
- * A second kind of fill takes its source from memory that has to be faulted in by the
- * monitor itself.  Once such a fill has come to that fault, the kernel has looked for
- * pending events, and has promised to look again: the books are unlocked meanwhile.
+ * A second kind of fill takes its source from memory that has to be faulted in
+ * by the monitor itself.  Once such a fill has come to that fault, the kernel
+ * has looked for pending events, and has promised to look again: the books are
+ * unlocked meanwhile.
  *
  * MODE is default or yield: that of all userfaultfds; without it each has half
  * of the time.  yield needs vm.userfaultfd_yield=1.  SOAK_WITHOUT in the
@@ -136,8 +139,9 @@ static void __printf(1, 2) fail(const char *fmt, ...)
 }
 
 /*
- * For what a page has in it, and nothing else: once the monitor was killed nobody is
- * left to bring content.  Whatever hangs or fails is a failure then as before.
+ * For what a page has in it, and nothing else: once the monitor was killed
+ * nobody is left to bring content.  Whatever hangs or fails is a failure then
+ * as before.
  */
 #define wrong(...)					\
 	do {						\
@@ -255,7 +259,10 @@ static void message(struct uffd_monitor *m, const struct uffd_msg *msg)
 		shared->event[count(&shared->events) % EVENTS] = *msg;
 		return;
 	}
-	/* Children have ids of their own here: the fault of a child is not a repeated one. */
+	/*
+	 * Children have ids of their own here: the fault of a child is not a
+	 * repeated one.
+	 */
 	if (m->data || !uffd_monitor_look(m, msg->arg.pagefault.address & ~(psize - 1), &r))
 		return;
 	if (seen[r.offset / psize] == r.removed + 1)
@@ -282,8 +289,9 @@ static size_t pick(struct uffd_monitor *m, uint64_t *state, uint64_t *start)
 }
 
 /*
- * Half of the time whoever is refused leaves the reading to the thread that does nothing
- * else, and that takes its time: so that more than one event is there when it reads.
+ * Half of the time whoever is refused leaves the reading to the thread that
+ * does nothing else, and that takes its time: so that more than one event is
+ * there when it reads.
  */
 static bool leave_reading(void)
 {
@@ -291,9 +299,9 @@ static bool leave_reading(void)
 }
 
 /*
- * Reads all that there is.  Now and then one message at a time, with the books unlocked
- * in between: then fills come while one of two events was read, and must be refused.
- * Returns the number of events, or -errno.
+ * Reads all that there is.  Now and then one message at a time, with the books
+ * unlocked in between: then fills come while one of two events was read, and
+ * must be refused.  Returns the number of events, or -errno.
  */
 static int read_messages(struct uffd_monitor *m, uint64_t *state)
 {
@@ -315,7 +323,10 @@ static int refused(struct uffd_monitor *m)
 	return leave_reading() ? 0 : uffd_monitor_read(m);
 }
 
-/* Content is put together in @stage; the kernel is given the same memory at @source. */
+/*
+ * Content is put together in @stage; the kernel is given the same memory at
+ * @source.
+ */
 struct filler {
 	struct uffd_monitor *m;
 	char *stage, *source;
@@ -349,9 +360,9 @@ static void *map(size_t pages, int fd)
 }
 
 /*
- * Holds the lock of the books for a fill, until that has come to the fault in its
- * source.  Then supplies the source: at once, so that the fill runs while events are
- * read; or when an event has passed meanwhile.
+ * Holds the lock of the books for a fill, until that has come to the fault in
+ * its source.  Then supplies the source: at once, so that the fill runs while
+ * events are read; or when an event has passed meanwhile.
  */
 static void *supply(void *arg)
 {
@@ -390,11 +401,17 @@ static void *supply(void *arg)
 				count(&shared->gaps);
 				for (i = rnd(&state, 2) ? 30 : 0; i; i--) {
 					usleep(100);
-					/* an event, and the change that goes with it */
+					/*
+					 * an event, and the change that goes
+					 * with it
+					 */
 					if (events != get(shared->events) && i > 3)
 						i = 3;
 				}
-				/* From here on the fill has all that it needs, or not. */
+				/*
+				 * From here on the fill has all that it needs,
+				 * or not.
+				 */
 				step = rnd(&state, 2) ? PAGES : 16;
 			}
 			for (i = 0; i < PAGES; i++) {
@@ -468,7 +485,9 @@ static int prefetch(struct filler *f)
 		if (err == -EAGAIN)
 			count(&shared->gap_eagain);
 	} else {
-		/* Now and then the kernel has to fault in the source by itself. */
+		/*
+		 * Now and then the kernel has to fault in the source by itself.
+		 */
 		if (rnd(&f->rnd, 2))
 			madvise(f->source, PAGES * psize, MADV_DONTNEED);
 		pthread_rwlock_rdlock(&f->m->lock);
@@ -557,7 +576,10 @@ static void check_mode(const char *whose, int uffd)
 		fail("the userfaultfd of %s has yield %d, not %d", whose, yield, shared->yield);
 }
 
-/* What the target asks for: a new range to watch, or (length 0) whether all is quiet. */
+/*
+ * What the target asks for: a new range to watch, or (length 0) whether all is
+ * quiet.
+ */
 struct request {
 	struct uffd_range range;
 	int err;
@@ -619,7 +641,10 @@ static void *attend(void *arg)
 	}
 }
 
-/* One thread for each child reads, this one serves and looks whether the child is there. */
+/*
+ * One thread for each child reads, this one serves and looks whether the child
+ * is there.
+ */
 static void *watch_child(void *arg)
 {
 	struct reading r = { .m = arg, .sock = -1, .end = eventfd(0, EFD_CLOEXEC) };
@@ -797,8 +822,9 @@ static void mismatch(const char *who, int nr, size_t i, unsigned int version)
 }
 
 /*
- * Look at one page.  The layout must not change meanwhile; the page may be removed by
- * its owner: then it has the old content or the new one, or first this, then that.
+ * Look at one page.  The layout must not change meanwhile; the page may be
+ * removed by its owner: then it has the old content or the new one, or first
+ * this, then that.
  */
 static void check(const char *who, int nr, size_t i)
 {
@@ -885,7 +911,10 @@ static void *map_at(char *addr, size_t pages, bool shmem)
 		broken("mmap of an area");
 	if (shmem) {
 		close(fd);
-		/* One book for each process does not do for memory that they share. */
+		/*
+		 * One book for each process does not do for memory that they
+		 * share.
+		 */
 		madvise(p, pages * psize, MADV_DONTFORK);
 	}
 	return p;
@@ -962,7 +991,10 @@ static void check_zeros(const char *what, int nr, char *from, size_t pages,
 	}
 }
 
-/* What nobody has touched since, and is there all the same, was filled by old books. */
+/*
+ * What nobody has touched since, and is there all the same, was filled by old
+ * books.
+ */
 static void check_left(const char *what, int nr, char *from, size_t pages, uint64_t *state)
 {
 	unsigned char vec[2 * PAGES];
@@ -1087,7 +1119,9 @@ static void move_area(int owner, int nr, uint64_t *state)
 	case 2:
 		if (a->shmem || !with("grow"))
 			break;
-		/* All of it is there afterwards, and what it grows by will be. */
+		/*
+		 * All of it is there afterwards, and what it grows by will be.
+		 */
 		doing(owner, "mlock", a->addr, NULL, a->len);
 		if (mlock(a->addr, a->len * psize))
 			fail("mlock: %s", strerror(errno));
@@ -1224,8 +1258,9 @@ static void *reader(void *arg)
 }
 
 /*
- * A process that shares the target's memory makes one change and is killed meanwhile.
- * Either nothing has happened, or all of it: then the monitor must be told.
+ * A process that shares the target's memory makes one change and is killed
+ * meanwhile. Either nothing has happened, or all of it: then the monitor must
+ * be told.
  */
 static struct {
 	long nr, arg[5];
@@ -1233,7 +1268,10 @@ static struct {
 	pid_t parent;
 } sibling_call;
 
-/* Shares the thread-local storage of the thread that waits for it: no errno here. */
+/*
+ * Shares the thread-local storage of the thread that waits for it: no errno
+ * here.
+ */
 static int sibling(void *arg)
 {
 	const long *c = sibling_call.arg;
@@ -1344,8 +1382,9 @@ static void kill_sibling(char *stack, size_t size, uint64_t *state)
 		goto out;
 	}
 	/*
-	 * What was written there tells whether a page was removed; where nothing was,
-	 * the content does, unless it is zeros both before and after.
+	 * What was written there tells whether a page was removed; where
+	 * nothing was, the content does, unless it is zeros both before and
+	 * after.
 	 */
 	for (i = first; i < first + n && !get(shared->stop); i++) {
 		const uint64_t id = SIBLING_AREA * PAGES + i;

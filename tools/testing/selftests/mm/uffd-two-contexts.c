@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One change concerns two userfaultfds of a process.  Each has an event to read at
- * once: neither waits for the other's monitor.
+ * One change concerns two userfaultfds of a process.  Each has an event to read
+ * at once: neither waits for the other's monitor.
  *
  *	target				monitor of A	monitor of B
  *	munmap over A and B, or fork
@@ -14,8 +14,8 @@
  *							read event
  *	returns
  *
- * On base two monitors deadlock if that of A, before it reads, waits for what that
- * of B has to say about the change.
+ * On base two monitors deadlock if that of A, before it reads, waits for what
+ * that of B has to say about the change.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -96,7 +96,7 @@ int main(int argc, char **argv)
 	race_control_open();
 
 	o.held_back = !event_readable(uffd[1], 0);
-	/* The order that a kernel allows which holds one of them back. */
+	/* In an order that also ends on a kernel which holds one event back. */
 	for (i = 0; i < 2; i++) {
 		int which = o.held_back ? i : !i;
 

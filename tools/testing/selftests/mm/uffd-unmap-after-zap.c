@@ -106,7 +106,9 @@ int main(int argc, char **argv)
 			   PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	race_wait("uffd_unmap_begun", "held=1");
-	/* From here on nothing may be asked that takes this mmap_lock. */
+	/*
+	 * The test must not take this mmap_lock from here on, as /proc would.
+	 */
 	early = event_readable(m.uffd, 0);
 	if (!early) {
 		race_release("uffd_unmap_begun");
@@ -134,6 +136,9 @@ int main(int argc, char **argv)
 	if (m.actor.call[0].ret == -1)
 		race_broken("%s: %s", v->arg, strerror(m.actor.call[0].err));
 	monitored_stop(&m);
-	/* A TLB may lead to the pages that the monitor gives away. */
+	/*
+	 * Before the flush a TLB may still lead to pages that the monitor gives
+	 * away.
+	 */
 	return race_end(unflushed ? "unmap-read-before-flush" : unmapped_damage(&o));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * brk() or munmap() over the memory of two userfaultfds fails: no event says that
- * something was unmapped, and no fill waits for one.
+ * brk() or munmap() over the memory of two userfaultfds fails: no event says
+ * that something was unmapped, and no fill waits for one.
  *
  *	thread 0				monitor
  *	unmaps both ranges
@@ -11,9 +11,9 @@
  *						base, brk: UFFDIO_COPY: EAGAIN
  *						  for ever
  *
- * Each allocation of the call fails in turn until the call succeeds.  The monitor
- * hears of that, and the walk has shown that it went far enough: the failures before
- * were at least two, one for each context.
+ * Each allocation of the call fails in turn until the call succeeds.  The
+ * monitor hears of that, and the walk has shown that it went far enough: the
+ * failures before were at least two, one for each context.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -186,7 +186,10 @@ int main(int argc, char **argv)
 			break;
 		if (err != ENOMEM || left)
 			race_broken("the call failed by itself: %s", strerror(err));
-		/* The first context was ready, the second one failed: the window. */
+		/*
+		 * The first context was ready, the second one failed: the
+		 * window.
+		 */
 		if (++failed == PARTS)
 			race_control_open();
 		o.events += events;

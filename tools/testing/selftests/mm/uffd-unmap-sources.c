@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * System V shared memory: which calls unmap memory that is registered, and send UNMAP.
+ * System V shared memory: which calls unmap memory that is registered, and send
+ * UNMAP.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include "race_test.h"
 #include "uffd_events.h"
 
-/* A segment that is attached over registered memory unmaps that. */
+/* SHM_REMAP unmaps the registered memory that is in its place. */
 static void shm_remap(void)
 {
 	int id = shmget(IPC_PRIVATE, 2 * page_size(), 0600);
@@ -30,7 +31,7 @@ static void shm_remap(void)
 	monitored_stop(&m);
 }
 
-/* One of small pages cannot be registered: detaching it concerns no monitor. */
+/* A segment of small pages cannot be registered: shmdt() is no change. */
 static void shm_detach(void)
 {
 	int id = shmget(IPC_PRIVATE, 2 * page_size(), 0600);
@@ -52,8 +53,8 @@ static void shm_detach(void)
 }
 
 /*
- * Those of hugetlb can be registered, also in part: that is a mapping of its
- * own.
+ * A segment of hugetlb can be registered.  A part of it that is registered
+ * becomes a mapping of its own, and shmdt() unmaps all of them.
  */
 static void shm_detach_huge_part(int first, int pages)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The yielding mode of a userfaultfd: who may switch a context to it, who inherits it, and
- * what a fill does in it.
+ * The yielding mode of a userfaultfd: who may switch a context to it, who
+ * inherits it, and what a fill does in it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -50,7 +50,7 @@ static int uffd_new(void)
 	return uffd;
 }
 
-/* Who may switch a context, and when.  vm.userfaultfd_yield is put back. */
+/* Which contexts may be switched, and when. */
 static void yield_permitted(void)
 {
 	int uffd, other;
@@ -64,7 +64,7 @@ static void yield_permitted(void)
 	check(write_text(YIELD, "-1") == EINVAL);
 	check(read_number(YIELD) == 0);
 
-	/* It permits, and switches nobody by itself. */
+	/* The sysctl permits the mode, and switches no context by itself. */
 	check(!write_text(YIELD, "1"));
 	check(read_number(YIELD) == 1);
 	check(uffd_fdinfo(uffd, "yield") == 0);
@@ -80,7 +80,7 @@ static void yield_permitted(void)
 	check(switch_to_yield(other) == EBUSY);
 	check(uffd_fdinfo(other, "yield") == 0);
 
-	/* What was permitted stays. */
+	/* A context that was switched stays so. */
 	check(!write_text(YIELD, "0"));
 	check(uffd_fdinfo(uffd, "yield") == 1);
 	close(uffd);
@@ -97,7 +97,7 @@ static int unregister_other(void)
 	return ioctl(m.uffd, UFFDIO_UNREGISTER, &range);
 }
 
-/* The mode is the default one, or that of the parent. */
+/* The context of a child has the mode of its parent's. */
 static void yield_inherited(void)
 {
 	struct uffd_msg msg;
@@ -107,7 +107,7 @@ static void yield_inherited(void)
 	monitored_start(&m, PAGES, EVENTS);
 	m.mode = NULL;
 	check(uffd_fdinfo(m.uffd, "yield") == 1);
-	/* Whatever may be switched now. */
+	/* The child's does not depend on the sysctl. */
 	check(!write_text(YIELD, "0"));
 	pend(&m.actor, 0, UFFD_EVENT_FORK);
 	event_read(m.uffd, UFFD_EVENT_FORK, &msg);
@@ -123,13 +123,16 @@ static void yield_inherited(void)
 	event_read(m.uffd, UFFD_EVENT_REMOVE, NULL);
 	check(changing() == 0 && !fill_page(1));
 	returned(0);
-	/* A fill that lets others in must see that as well. */
+	/*
+	 * Here UFFDIO_UNREGISTER counts as a change: a fill that has yielded
+	 * must see it.
+	 */
 	check(!unregister_other());
 	check(changing() == 0 && generation() == 3);
 	monitored_stop(&m);
 	close(msg.arg.fork.ufd);
 
-	/* One that did not ask for it, and its child. */
+	/* A context in the default mode, and that of its child. */
 	monitored_start(&m, PAGES, EVENTS);
 	check(uffd_fdinfo(m.uffd, "yield") == 0);
 	pend(&m.actor, 0, UFFD_EVENT_FORK);
@@ -143,7 +146,7 @@ static void yield_inherited(void)
 	monitored_stop(&m);
 }
 
-/* The one test that has to change vm.userfaultfd_yield. */
+/* This test changes vm.userfaultfd_yield, and puts it back. */
 static void yield_mode(void)
 {
 	const long was = read_number(YIELD);

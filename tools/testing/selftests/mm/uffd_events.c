@@ -253,8 +253,9 @@ long read_number(const char *path)
 /**
  * contexts() - how many contexts of userfaultfd there are
  *
- * A write to shrink empties the caches of the CPUs.  The contexts that are left are then in
- * partial slabs, since a slab has room for more of them than a test makes.
+ * A write to shrink empties the caches of the CPUs.  The contexts that are left
+ * are then in partial slabs, since a slab has room for more of them than a test
+ * makes.
  *
  * Return: the number, -1 if they cannot be counted.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of userfaultfd's events share that need no race: each has a process that is
- * monitored, changes its layout, reads the event and looks at fdinfo.
+ * What the tests of userfaultfd's events share that need no race: each has a
+ * process that is monitored, changes its layout, reads the event and looks at
+ * fdinfo.
  */
 #ifndef UFFD_EVENTS_H
 #define UFFD_EVENTS_H

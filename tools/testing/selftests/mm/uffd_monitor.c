@@ -123,8 +123,8 @@ bool uffd_monitor_look(struct uffd_monitor *m, uint64_t addr, struct uffd_range 
  */
 
 /*
- * A fault that was read while there may be events behind it is not ready: those are
- * read first.  The ready ones come first in the list.
+ * A fault that was read while there may be events behind it is not ready: those
+ * are read first.  The ready ones come first in the list.
  */
 static void park(struct uffd_monitor *m, uint64_t address, bool ready)
 {
@@ -145,7 +145,10 @@ static void park(struct uffd_monitor *m, uint64_t address, bool ready)
 	pthread_mutex_unlock(&m->park_lock);
 }
 
-/* There was nothing more to read: the books know of all that these faults can be of. */
+/*
+ * There was nothing more to read: the books know of all that these faults can
+ * be of.
+ */
 static void faults_are_ready(struct uffd_monitor *m)
 {
 	pthread_mutex_lock(&m->park_lock);
@@ -193,8 +196,9 @@ static void apply(struct uffd_monitor *m, const struct uffd_msg *msg)
 	switch (msg->event) {
 	case UFFD_EVENT_PAGEFAULT:
 		/*
-		 * Page faults overtake events: this one may be of memory that the
-		 * books do not know yet.  It waits until there is nothing to read.
+		 * Page faults overtake events: this one may be of memory that
+		 * the books do not know yet.  It waits until there is nothing
+		 * to read.
 		 */
 		count(&m->stats->faults, 1);
 		park(m, msg->arg.pagefault.address & ~(m->page_size - 1), false);
@@ -209,7 +213,10 @@ static void apply(struct uffd_monitor *m, const struct uffd_msg *msg)
 		move(m, msg->arg.remap.from, msg->arg.remap.to, msg->arg.remap.len);
 		break;
 	case UFFD_EVENT_REMOVE:
-		/* The pages are still there, they go as soon as we have read this. */
+		/*
+		 * The pages are still there, they go as soon as we have read
+		 * this.
+		 */
 		count(&m->stats->remove, 1);
 		remove_pages(m, msg->arg.remove.start, msg->arg.remove.end);
 		break;
@@ -227,8 +234,8 @@ static void apply(struct uffd_monitor *m, const struct uffd_msg *msg)
  *
  * To be called when poll() says so, or a fill was told EAGAIN.
  *
- * Return: the number of events, page faults not counted, or -errno.  After -EMFILE
- * the fork event is still there: close something and read again.
+ * Return: the number of events, page faults not counted, or -errno.  After
+ * -EMFILE the fork event is still there: close something and read again.
  */
 int uffd_monitor_read(struct uffd_monitor *m)
 {
@@ -261,10 +268,12 @@ int uffd_monitor_read(struct uffd_monitor *m)
  * uffd_monitor_read_one() - read one message
  * @event: is set to whether it was an event, and no page fault
  *
- * For those who must not hold the lock for long.  Fills ahead of faults may go on in
- * between, faults are served when all has been read: call it until it returns 0.
+ * For those who must not hold the lock for long.  Fills ahead of faults may go
+ * on in between, faults are served when all has been read: call it until it
+ * returns 0.
  *
- * Return: 1, 0 when there was nothing to read, or -errno as uffd_monitor_read().
+ * Return: 1, 0 when there was nothing to read, or -errno as
+ * uffd_monitor_read().
  */
 int uffd_monitor_read_one(struct uffd_monitor *m, bool *event)
 {
@@ -294,7 +303,10 @@ int uffd_monitor_read_one(struct uffd_monitor *m, bool *event)
  * Fills
  */
 
-/* One page into @page; false when it is all zeros, as what the books do not know. */
+/*
+ * One page into @page; false when it is all zeros, as what the books do not
+ * know.
+ */
 static bool content(struct uffd_monitor *m, uint64_t addr, void *page)
 {
 	struct uffd_range r;
@@ -347,9 +359,9 @@ int uffd_monitor_fill_locked(struct uffd_monitor *m, uint64_t start, size_t page
 		filled = zero.zeropage;
 	}
 	/*
-	 * Part of it done: the ioctl fails with EAGAIN and says how much.  Else that
-	 * field is a negative error number, or what we had put there: old kernels
-	 * do not write it when they refuse at once.
+	 * Part of it done: the ioctl fails with EAGAIN and says how much.  Else
+	 * that field is a negative error number, or what we had put there: old
+	 * kernels do not write it when they refuse at once.
 	 */
 	*done = filled > 0 ? filled : 0;
 	count(&m->stats->fills, 1);
@@ -374,10 +386,10 @@ static void wake(struct uffd_monitor *m, uint64_t addr)
  * @pages: how many
  * @buffer: of the caller, for so many pages
  *
- * Return: 0 when each of the pages is there or has no place any more, -ESRCH when the
- * process has gone, -EAGAIN when fills are refused while there is no event to read:
- * older kernels refuse until the task whose event was read has run.  Serve others,
- * then call again.
+ * Return: 0 when each of the pages is there or has no place any more, -ESRCH
+ * when the process has gone, -EAGAIN when fills are refused while there is no
+ * event to read: older kernels refuse until the task whose event was read has
+ * run.  Serve others, then call again.
  */
 int uffd_monitor_fill(struct uffd_monitor *m, uint64_t start, size_t pages,
 		      void *buffer)
@@ -396,7 +408,10 @@ int uffd_monitor_fill(struct uffd_monitor *m, uint64_t start, size_t pages,
 		case 0:
 			break;
 		case -EAGAIN:
-			/* If a part was done, then the next page may tell another reason. */
+			/*
+			 * If a part was done, then the next page may tell
+			 * another reason.
+			 */
 			count(&m->stats->eagain, 1);
 			err = m->ops->refused ? m->ops->refused(m) : uffd_monitor_read(m);
 			if (err <= 0 && !done) {
@@ -405,15 +420,18 @@ int uffd_monitor_fill(struct uffd_monitor *m, uint64_t start, size_t pages,
 			}
 			break;
 		case -EEXIST:
-			/* Somebody was faster.  Who faults may not know it yet. */
+			/*
+			 * Somebody was faster.  Who faults may not know it yet.
+			 */
 			count(&m->stats->eexist, 1);
 			wake(m, start);
 			start += m->page_size;
 			break;
 		case -ENOENT:
 			/*
-			 * No such range any more, or more than one mapping: then
-			 * page by page.  Who faults there must see for itself.
+			 * No such range any more, or more than one mapping:
+			 * then page by page.  Who faults there must see for
+			 * itself.
 			 */
 			count(&m->stats->enoent, 1);
 			if (pages > 1) {
@@ -438,9 +456,10 @@ int uffd_monitor_fill(struct uffd_monitor *m, uint64_t start, size_t pages,
  * @buffer: of the caller, for one page
  * @timeout_ms: how long to wait for a page fault
  *
- * Return: as uffd_monitor_fill(), and -ETIMEDOUT.  After -EAGAIN, and any other error
- * while the process is there (-ENOMEM, -EFAULT), the fault is parked again: who waits
- * for that page would not be served else.  Give the process time to run.
+ * Return: as uffd_monitor_fill(), and -ETIMEDOUT.  After -EAGAIN, and any other
+ * error while the process is there (-ENOMEM, -EFAULT), the fault is parked
+ * again: who waits for that page would not be served else.  Give the process
+ * time to run.
  */
 int uffd_monitor_serve(struct uffd_monitor *m, void *buffer, int timeout_ms)
 {
@@ -498,7 +517,10 @@ struct uffd_monitor *uffd_monitor_new(int uffd, const struct uffd_monitor_ops *o
 	m->ops = ops;
 	m->data = data;
 	m->stats = stats;
-	/* Or fills that follow each other would keep the events from being read. */
+	/*
+	 * Or fills that follow each other would keep the events from being
+	 * read.
+	 */
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&m->lock, &attr);

@@ -1,32 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * An example of a non-cooperative userfaultfd monitor: one that serves the page
- * faults of a process which goes on changing its address space and does not know
- * that it is watched, as for lazy restore, post-copy or snapshots.
+ * faults of a process which goes on changing its address space and does not
+ * know that it is watched, as for lazy restore, post-copy or snapshots.
  *
  * The monitor keeps books: which range of the process has the content of which
  * part of the source.  Three rules keep them right:
  *
- * 1. poll, lock, read.  An event is acknowledged by read(), and from then on fills
+ * 1. poll, lock, read.  An event is acknowledged by read(), and from then on
+ * fills
  *    are admitted again: so read() is called with the books locked for writing,
  *    and the lock is not dropped before all that was read is in the books.
  *
- * 2. A fill looks up its pages and calls the ioctl under the same read lock.  Were
+ * 2. A fill looks up its pages and calls the ioctl under the same read lock.
+ * Were
  *    the lock dropped in between, an event could be read, and its change finished,
  *    after the look-up and before the ioctl: no kernel can notice that.
  *
- * 3. EAGAIN says that there are events which have not been read.  Read them, look
+ * 3. EAGAIN says that there are events which have not been read.  Read them,
+ * look
  *    up again, and go on behind what was copied.
  *
- * A page may fault again after it was served: the process may have removed it, also
- * between the read() of a REMOVE event and the removal itself.  So the books
- * remember what the content of a page is, and never that a page was delivered.
+ * A page may fault again after it was served: the process may have removed it,
+ * also between the read() of a REMOVE event and the removal itself.  So the
+ * books remember what the content of a page is, and never that a page was
+ * delivered.
  *
  * All functions may be called from several threads.
  *
- * What this example leaves out: memory that processes share needs one book for all of
- * them; and a REMOVE event does not tell MADV_DONTNEED of shared memory, which keeps
- * its content, from MADV_REMOVE.
+ * What this example leaves out: memory that processes share needs one book for
+ * all of them; and a REMOVE event does not tell MADV_DONTNEED of shared memory,
+ * which keeps its content, from MADV_REMOVE.
  */
 #ifndef UFFD_MONITOR_H
 #define UFFD_MONITOR_H
@@ -53,14 +57,15 @@ struct uffd_monitor;
 
 struct uffd_monitor_ops {
 	/*
-	 * Write the content of one page into @page, or return false if it is all
-	 * zeros.  A monitor of a snapshot returns false once the page was removed.
+	 * Write the content of one page into @page, or return false if it is
+	 * all zeros.  A monitor of a snapshot returns false once the page was
+	 * removed.
 	 */
 	bool (*content)(struct uffd_monitor *m, uint64_t offset,
 			unsigned int removed, void *page);
 	/*
-	 * A fill was refused.  Optional: without it uffd_monitor_read() is called.
-	 * Returns as that does, 0 when somebody else is going to read.
+	 * A fill was refused.  Optional: without it uffd_monitor_read() is
+	 * called.  Returns as that does, 0 when somebody else is going to read.
 	 */
 	int (*refused)(struct uffd_monitor *m);
 	/* A message has been dealt with; the books are locked.  Optional. */

@@ -8,9 +8,9 @@
  * fill_while_pending_damage() - a fill while an event is pending must be refused
  * @o: what was observed
  *
- * The monitor has not read that event: it cannot know where the page belongs, or
- * who else needs it.  Reported success is damage in itself; the signature says
- * what has become of the page.
+ * The monitor has not read that event: it cannot know where the page belongs,
+ * or who else needs it.  Reported success is damage in itself; the signature
+ * says what has become of the page.
  */
 const char *fill_while_pending_damage(const struct fill_while_pending *o)
 {
@@ -38,8 +38,8 @@ const char *fill_vs_remove_damage(const struct fill_vs_remove *o)
  * fill_vs_change_damage() - a fill does not go on behind a change of its range
  * @o: what was observed
  *
- * A page that was installed after the change is the damage; but the fill must also
- * tell the monitor how far it came.
+ * A page that was installed after the change is the damage; but the fill must
+ * also tell the monitor how far it came.
  */
 const char *fill_vs_change_damage(const struct fill_vs_change *o)
 {
@@ -137,7 +137,8 @@ const char *event_order_damage(const struct event_order *o)
  * event_contexts_damage() - monitors do not wait for each other
  * @o: what was observed
  *
- * One that wants the second event before it reads the first would wait for ever.
+ * One that wants the second event before it reads the first would wait for
+ * ever.
  */
 const char *event_contexts_damage(const struct event_contexts *o)
 {
@@ -148,8 +149,8 @@ const char *event_contexts_damage(const struct event_contexts *o)
  * fork_then_unmap_damage() - a child's book begins with what the parent had then
  * @o: what was observed
  *
- * A monitor that has dropped the range when it hears of the child gives the child
- * a book without it: faults there find nothing.
+ * A monitor that has dropped the range when it hears of the child gives the
+ * child a book without it: faults there find nothing.
  */
 const char *fork_then_unmap_damage(const struct fork_then_unmap *o)
 {
@@ -160,8 +161,8 @@ const char *fork_then_unmap_damage(const struct fork_then_unmap *o)
  * shrink_and_move_damage() - events come in the order of the changes
  * @o: what was observed
  *
- * The order is damage in itself: whether a book suffers depends on how long REMAP
- * says the mapping was, and on what lies behind the new place.
+ * The order is damage in itself: whether a book suffers depends on how long
+ * REMAP says the mapping was, and on what lies behind the new place.
  */
 const char *shrink_and_move_damage(const struct shrink_and_move *o)
 {

@@ -52,7 +52,10 @@ struct fill_vs_writer {
 	int64_t copied;		/* its .copy */
 };
 
-/* Of fills after the read of an event, while the task that it woke does not run. */
+/*
+ * Of fills after the read of an event, while the task that it woke does not
+ * run.
+ */
 struct fill_after_read {
 	size_t refused;		/* with EAGAIN, while no event was readable */
 };
@@ -76,7 +79,9 @@ struct event_contexts {
 	bool held_back;		/* one event, until the other was read */
 };
 
-/* Of the events of a fork and of an munmap that began when the fork had copied. */
+/*
+ * Of the events of a fork and of an munmap that began when the fork had copied.
+ */
 struct fork_then_unmap {
 	bool unmap_first;	/* the monitor read UNMAP before FORK */
 	bool child_has;		/* the child has the range */
