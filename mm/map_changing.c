@@ -45,7 +45,7 @@
  *
  * Lock order: mmap_lock -> map_changing_lock -> all that a fill takes.  Nothing is
  * taken under the write side.  A change that holds mmap_lock for writing finds no
- * fill that holds map_changing_lock; userfaultfd_remove() holds mmap_lock for
+ * fill that holds map_changing_lock; userfaultfd_remove_prep() holds mmap_lock for
  * reading, and does.
  *
  * All this is within one context.  A fill through the file of another context than

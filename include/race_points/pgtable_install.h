@@ -61,6 +61,11 @@ RACE_GUARD(pgtable_hole_late,
 RACE_GUARD(pgtable_hole_room,
 	   "an allocation that finds no room waits for a collapse of the file");
 
+struct page;
+
 pmd_t race_three_values(struct mm_struct *mm, pmd_t *pmd, unsigned long addr);
+void race_read_page(struct address_space *mapping, pgoff_t index);
+int race_fill_holes(struct address_space *mapping, struct page *hpage,
+		    int holes);
 
 #endif /* _RACE_POINTS_PGTABLE_INSTALL_H */

@@ -32,7 +32,7 @@
  *
  *	fill()
  *	  sample, changing?		map_changing_fill_begin()
- *	  gap, moved?, changing?	map_changing_fill_note(), _end(), and
+ *	  gap, moved?, changing?	map_changing_fill_pause(), and
  *					_begin() again
  *	  pmd = 1, lock			pte_install_map_lock()
  *	  mb(), generation == sample?	map_changing_fill_valid();
@@ -337,7 +337,7 @@ proctype reader()
 		:: mem[EVENT + REMOVE] == QUEUED -> ev = REMOVE
 		:: mem[EVENT + FORK] == QUEUED -> ev = FORK
 		fi;
-		/* map_changing_ack(), fully ordered */
+		/* uffd_event_ack(), fully ordered */
 		atomic {
 #if !defined(TASK_ENDS) && !defined(NO_ACK)
 			mem[CHANGING] = lowered;

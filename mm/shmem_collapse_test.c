@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of mm/pgtable_collapse.c: the page cache of no file, and pages
+ * KUnit tests of mm/shmem_collapse.c: the page cache of no file, and pages
  * that nobody else has.
  */
 #include <kunit/test.h>
@@ -8,11 +8,12 @@
 #include <linux/highmem.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
-#include <linux/pgtable_collapse.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
 
-/* Not the first range, so that the tree has a level above the one of its nodes. */
+#include "shmem_collapse.h"
+
+/* Not the first range, so that the tree has a level above its leaves. */
 #define START		(3 * HPAGE_PMD_NR)
 #define NODES		((int)(HPAGE_PMD_NR / XA_CHUNK_SIZE))
 
@@ -72,12 +73,13 @@ static void create_nodes(struct kunit *test)
 static void put(struct kunit *test, unsigned int slot, struct page *page)
 {
 	struct fixture *f = test->priv;
-	void *old = xa_store_irq(&f->mapping.i_pages, START + slot, page, GFP_KERNEL);
+	void *old = xa_store_irq(&f->mapping.i_pages, START + slot, page,
+				 GFP_KERNEL);
 
 	KUNIT_ASSERT_FALSE(test, xa_is_err(old));
 }
 
-static void *get(struct fixture *f, unsigned int slot)
+static void *get(struct fixture *f, int slot)
 {
 	return xa_load(&f->mapping.i_pages, START + slot);
 }
@@ -115,23 +117,12 @@ static int slots_with(struct fixture *f, struct page *page)
 	return count;
 }
 
-/* Nobody holds i_mmap_rwsem. */
-static bool unlocked(struct fixture *f)
-{
-	if (!down_write_trylock(&f->mapping.i_mmap_rwsem))
-		return false;
-	up_write(&f->mapping.i_mmap_rwsem);
-	return true;
-}
-
 static bool fill(struct fixture *f, int holes)
 {
-	bool filled = collapse_fill_holes(&f->mapping, f->hpage, holes);
+	bool filled = shmem_collapse_fill_holes(&f->mapping, f->hpage, holes);
 
-	if (filled) {
+	if (filled)
 		f->filled += holes;
-		i_mmap_unlock_read(&f->mapping);
-	}
 	return filled;
 }
 
@@ -140,7 +131,7 @@ static void free_nodes(struct fixture *f)
 	XA_STATE(xas, &f->mapping.i_pages, START);
 
 	xas_lock_irq(&xas);
-	collapse_free_nodes(&xas, f->hpage);
+	shmem_collapse_free_nodes(&xas, f->hpage);
 	xas_unlock_irq(&xas);
 }
 
@@ -157,10 +148,9 @@ static void collapse_fills_all(struct kunit *test)
 		put(test, slots[i], f->hpage);
 	KUNIT_EXPECT_TRUE(test, fill(f, HPAGE_PMD_NR - ARRAY_SIZE(slots)));
 	KUNIT_EXPECT_EQ(test, slots_with(f, f->hpage), HPAGE_PMD_NR);
-	KUNIT_EXPECT_TRUE(test, unlocked(f));
 	/* The slots on both sides are not its business. */
-	KUNIT_EXPECT_TRUE(test, !xa_load(&f->mapping.i_pages, START - 1));
-	KUNIT_EXPECT_TRUE(test, !xa_load(&f->mapping.i_pages, START + HPAGE_PMD_NR));
+	KUNIT_EXPECT_TRUE(test, !get(f, -1));
+	KUNIT_EXPECT_TRUE(test, !get(f, HPAGE_PMD_NR));
 }
 
 static void collapse_fills_none(struct kunit *test)
@@ -174,7 +164,6 @@ static void collapse_fills_none(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, slots_with(f, f->hpage), 1);
 	KUNIT_EXPECT_EQ(test, slots_with(f, NULL), HPAGE_PMD_NR - 2);
 	KUNIT_EXPECT_PTR_EQ(test, get(f, 100), (void *)f->page);
-	KUNIT_EXPECT_TRUE(test, unlocked(f));
 }
 
 /* Nodes that have gone meanwhile are made again. */
@@ -189,7 +178,7 @@ static void collapse_fills_without_nodes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, slots_with(f, f->hpage), HPAGE_PMD_NR);
 }
 
-/* What a rollback leaves: the page that was there, and nodes with nothing in them. */
+/* What a rollback leaves: a page that was there, and nodes with nothing. */
 static void collapse_frees_nodes(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -229,7 +218,8 @@ static void collapse_frees_some_nodes(struct kunit *test)
 
 	create_nodes(test);
 	put(test, 7, f->page);
-	for (slot = XA_CHUNK_SIZE; slot < HPAGE_PMD_NR; slot += 2 * XA_CHUNK_SIZE) {
+	for (slot = XA_CHUNK_SIZE; slot < HPAGE_PMD_NR;
+	     slot += 2 * XA_CHUNK_SIZE) {
 		put(test, slot, f->page);
 		put(test, slot, NULL);
 	}
@@ -259,7 +249,8 @@ static void fill_page(struct page *page, int byte)
 /* The pages of the range that are there are copied, the others are cleared. */
 static void copies(struct kunit *test, const unsigned int *slots, int nr)
 {
-	struct page *hpage = alloc_pages(GFP_KERNEL | __GFP_NOWARN, HPAGE_PMD_ORDER);
+	struct page *hpage = alloc_pages(GFP_KERNEL | __GFP_NOWARN,
+					 HPAGE_PMD_ORDER);
 	struct page *pages[4] = { };
 	LIST_HEAD(list);
 	int i, wrong = 0;
@@ -280,7 +271,7 @@ static void copies(struct kunit *test, const unsigned int *slots, int nr)
 		pages[i]->index = START + slots[i];
 		list_add_tail(&pages[i]->lru, &list);
 	}
-	collapse_copy(hpage, &list);
+	collapse_copy_pages(hpage, &list);
 	for (i = 0; i < HPAGE_PMD_NR; i++)
 		if (next < nr && slots[next] == i)
 			wrong += !page_holds(hpage + i, ++next);
@@ -305,7 +296,7 @@ static void collapse_copies(struct kunit *test)
 	copies(test, last, ARRAY_SIZE(last));
 }
 
-static struct kunit_case pgtable_collapse_cases[] = {
+static struct kunit_case shmem_collapse_cases[] = {
 	KUNIT_CASE(collapse_fills_all),
 	KUNIT_CASE(collapse_fills_none),
 	KUNIT_CASE(collapse_fills_without_nodes),
@@ -316,11 +307,11 @@ static struct kunit_case pgtable_collapse_cases[] = {
 	{}
 };
 
-static struct kunit_suite pgtable_collapse_suite = {
-	.name = "pgtable_collapse",
+static struct kunit_suite shmem_collapse_suite = {
+	.name = "shmem_collapse",
 	.init = fixture_init,
 	.exit = fixture_exit,
-	.test_cases = pgtable_collapse_cases,
+	.test_cases = shmem_collapse_cases,
 };
 
-kunit_test_suite(pgtable_collapse_suite);
+kunit_test_suite(shmem_collapse_suite);
