@@ -20,6 +20,7 @@ BYPASS = re.compile(r"[ \t]*if \(race_bypass(_mm)?\(")
 BYPASS_ALONE = re.compile(r"[ \t]*if \(race_bypass(\([A-Za-z0-9_]*\)|_mm\([A-Za-z0-9_]*, [^()]*\))\)")
 DECLARATION = re.compile(r"[ \t]*#[ \t]*include[ \t]*[<\"][^>\"]*race_point|[ \t]*#[ \t]*define[ \t]+CREATE_RACE_POINTS")
 ANY_USE = re.compile(r"(^|[^A-Za-z0-9_])(race_(hold|spin|count|bypass|point)(_file|_mm)?\(|(CREATE|CONFIG)_RACE_POINTS)")
+OF_NO_KERNEL = re.compile(r"tools/|Documentation/")
 # More lines than that have lost their end.
 LONGEST = 6
 
@@ -87,9 +88,10 @@ def ends_with(line: str, mark: str) -> bool:
 
 # --- C -----------------------------------------------------------------------------
 
-def strip_code(lines: list[str], kept: Kept) -> None:
-    """C without its points, each with the comment right above it. Blanked code is for the
-    compiler, which reads no comments."""
+def strip_code(lines: list[str], kept: Kept, base: str = "") -> None:
+    """C without its points, each with the comment right above it, unless the kernel's own file
+    has that comment: it is about what follows the point. Blanked code is for the compiler, which
+    reads no comments."""
     blank = isinstance(kept, Blanked)
     before = ""
     at = 0
@@ -97,7 +99,7 @@ def strip_code(lines: list[str], kept: Kept) -> None:
         line = lines[at]
         if COMMENT_ALONE.match(line) and not blank:
             end = comment_end(lines, at)
-            if end == len(lines) or not is_point(lines[end]):
+            if end == len(lines) or not is_point(lines[end]) or "\n".join(lines[at:end]) in base:
                 keep_code(lines, at, end, kept)
         elif is_point(line):
             if not blank:
@@ -215,9 +217,9 @@ def strip_maintainers(lines: list[str], kept: Kept) -> None:
 
 # --- files and commits -----------------------------------------------------------------
 
-def stripped(file: File, path: str, gone: set[str], blank: bool = False) -> Optional[File]:
+def stripped(file: File, path: str, gone: set[str], blank: bool = False, base: Optional[File] = None) -> Optional[File]:
     """The file without points; nothing where it is all about them. Selftests stay: without
-    points they skip."""
+    points they skip. The base is what the kernel has there itself."""
     if path.startswith("tools/testing/"):
         return file
     if "race_point" in path or "race-point" in path or path.startswith("localversion"):
@@ -232,7 +234,7 @@ def stripped(file: File, path: str, gone: set[str], blank: bool = False) -> Opti
     lines = data.removesuffix("\n").split("\n")
     kept = Blanked() if blank else Kept()
     if code:
-        strip_code(lines, kept)
+        strip_code(lines, kept, text(base.data) if base else "")
     elif path == "MAINTAINERS":
         strip_maintainers(lines, kept)
     else:
@@ -247,13 +249,14 @@ def stripped(file: File, path: str, gone: set[str], blank: bool = False) -> Opti
 class Stripper:
     """Files without their points, as the series goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, base: dict[str, File]) -> None:
+        self.base = base
         self.now: dict[str, Optional[File]] = {}        # with points
         self.gone: set[str] = set()                     # Kconfig files that are empty without
 
     def file(self, path: str) -> Optional[File]:
         file = self.now[path]
-        return stripped(file, path, self.gone) if file else None
+        return stripped(file, path, self.gone, base=self.base.get(path)) if file else None
 
     def change(self, changes: dict[str, Optional[File]]) -> set[str]:
         """The paths that a commit may change without points."""
@@ -272,7 +275,7 @@ class Stripper:
 
 def without_points(commits: list[Commit], base: dict[str, File]) -> list[Commit]:
     """The commits that are left, on the same base, of which the files that they touch are given."""
-    stripper = Stripper()
+    stripper = Stripper(base)
     now: dict[str, Optional[File]] = dict(base)         # without points
     waiting: set[str] = set()
     result = []
@@ -287,11 +290,18 @@ def without_points(commits: list[Commit], base: dict[str, File]) -> list[Commit]
         except Unfit as why:
             subject = commit.message.split("\n")[0]
             raise Fatal(f"'{subject}' keeps its points: {path}, {why}; make it lines of their own") from None
-        # An entry in MAINTAINERS alone is no patch: it comes with the next one.
-        if set(changes) == {"MAINTAINERS"} != paths:
+        # An entry in MAINTAINERS alone is no patch. It comes with the next one that brings a file
+        # of the kernel: a fix of what is there has nothing to maintain.
+        brings = any(file and path not in base and not OF_NO_KERNEL.match(path) for path, file in changes.items())
+        if "MAINTAINERS" in changes and not brings and (set(changes) == {"MAINTAINERS"} != paths
+                                                        or "MAINTAINERS" not in commit.changes):
             waiting = {"MAINTAINERS"}
-        elif changes:
+            del changes["MAINTAINERS"]
+        elif "MAINTAINERS" in changes:
             waiting = set()
+        if changes:
             now |= changes
             result.append(replace(commit, changes=changes, id=""))
+    for path in waiting if result else ():
+        result[-1].changes[path] = stripper.file(path)
     return result
