@@ -20,7 +20,8 @@ BYPASS = re.compile(r"[ \t]*if \(race_bypass(_mm)?\(")
 BYPASS_ALONE = re.compile(r"[ \t]*if \(race_bypass(\([A-Za-z0-9_]*\)|_mm\([A-Za-z0-9_]*, [^()]*\))\)")
 DECLARATION = re.compile(r"[ \t]*#[ \t]*include[ \t]*[<\"][^>\"]*race_point|[ \t]*#[ \t]*define[ \t]+CREATE_RACE_POINTS")
 ANY_USE = re.compile(r"(^|[^A-Za-z0-9_])(race_(hold|spin|count|bypass|point)(_file|_mm)?\(|(CREATE|CONFIG)_RACE_POINTS)")
-OF_NO_KERNEL = re.compile(r"tools/|Documentation/")
+# What is no part of the kernel itself
+NO_KERNEL = re.compile(r"tools/|Documentation/|MAINTAINERS$")
 # More lines than that have lost their end.
 LONGEST = 6
 
@@ -292,7 +293,7 @@ def without_points(commits: list[Commit], base: dict[str, File]) -> list[Commit]
             raise Fatal(f"'{subject}' keeps its points: {path}, {why}; make it lines of their own") from None
         # An entry in MAINTAINERS alone is no patch. It comes with the next one that brings a file
         # of the kernel: a fix of what is there has nothing to maintain.
-        brings = any(file and path not in base and not OF_NO_KERNEL.match(path) for path, file in changes.items())
+        brings = any(file and path not in base and not NO_KERNEL.match(path) for path, file in changes.items())
         if "MAINTAINERS" in changes and not brings and (set(changes) == {"MAINTAINERS"} != paths
                                                         or "MAINTAINERS" not in commit.changes):
             waiting = {"MAINTAINERS"}
