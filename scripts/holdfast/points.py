@@ -14,7 +14,7 @@ from typing import Optional
 from . import Fatal, raw, text
 from .repo import Commit, File
 
-HINT = re.compile(r"race_|race-point|RACE_POINT")
+HINT = re.compile(r"(?<!t)race_|race-point|RACE_POINT")
 POINT = re.compile(r"[ \t]*race_(hold|spin|count)(_file)?\(")
 BYPASS = re.compile(r"[ \t]*if \(race_bypass(_mm)?\(")
 BYPASS_ALONE = re.compile(r"[ \t]*if \(race_bypass(\([A-Za-z0-9_]*\)|_mm\([A-Za-z0-9_]*, [^()]*\))\)")
@@ -51,7 +51,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.blanks = 0
+        self.blanks: list[str] = []         # as they were: the kernel's own may have tabs
         self.dropped = False
 
     def drop(self) -> None:
@@ -60,17 +60,17 @@ class Kept:
     def keep(self, line: str) -> None:
         if not line.strip(" \t"):
             if not (self.dropped and self.blanks):
-                self.blanks += 1
+                self.blanks.append(line)
             return
         last = self.lines[-1] if self.lines else ""
         if self.dropped and (line.lstrip(" \t").startswith("}") or last == "" or last.endswith("{")):
-            self.blanks = 0
-        self.lines += [""] * self.blanks + [line]
-        self.blanks = 0
+            self.blanks = []
+        self.lines += [*self.blanks, line]
+        self.blanks = []
         self.dropped = False
 
     def end(self) -> list[str]:
-        return self.lines + ([] if self.dropped else [""] * self.blanks)
+        return self.lines + ([] if self.dropped else self.blanks)
 
 
 class Blanked(Kept):
