@@ -357,6 +357,16 @@ static void filled_meanwhile(void)
 	end(without(was, HUGE_PAGES - 64));
 }
 
+static void fill_and_punch(void)
+{
+	char byte = 1;
+
+	if (pwrite(s->fd, &byte, 1, NODE_FIRST * page_size()) != 1 ||
+	    fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      NODE_FIRST * page_size(), page_size()))
+		race_broken("a hole: %s", strerror(errno));
+}
+
 /*
  * The page was punched again: khugepaged fills the hole as if nothing had
  * happened.
@@ -364,15 +374,11 @@ static void filled_meanwhile(void)
 static void hole_again(void)
 {
 	struct count was;
-	char byte = 1;
 
 	begin(ROOM, NODE_FIRST, NODE_LAST);
 	was = count();
 	hold_collapse();
-	if (pwrite(s->fd, &byte, 1, NODE_FIRST * page_size()) != 1 ||
-	    fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      NODE_FIRST * page_size(), page_size()))
-		race_broken("a hole: %s", strerror(errno));
+	fill_and_punch();
 	check(counts("hole again", was, 64, 0, 0));
 	release_collapse();
 	check(there(NODE_FIRST) && there(NODE_LAST));
@@ -416,15 +422,11 @@ static void no_memory(void)
 	pid_t pid = khugepaged_pid();
 	int fd = fail_nth_open(pid, pid);
 	struct count was;
-	char byte = 1;
 
 	begin(ROOM, NODE_FIRST, NODE_LAST);
 	was = count();
 	hold_collapse();
-	if (pwrite(s->fd, &byte, 1, NODE_FIRST * page_size()) != 1 ||
-	    fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      NODE_FIRST * page_size(), page_size()))
-		race_broken("a hole: %s", strerror(errno));
+	fill_and_punch();
 	fail_nth_set(fd, 1);
 	release_collapse();
 	check(fail_nth_left(fd) == 0);

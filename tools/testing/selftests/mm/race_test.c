@@ -233,6 +233,7 @@ void race_broken(const char *fmt, ...)
 		ksft_test_result_fail("%s\n", test_name);
 	else
 		printf("Bail out! %s\n", why);
+	fflush(stdout);
 	_exit(KSFT_FAIL);
 }
 
@@ -253,6 +254,7 @@ void race_skip(const char *fmt, ...)
 		ksft_test_result_skip("%s: %s\n", test_name, why);
 	else
 		printf("1..0 # SKIP %s\n", why);
+	fflush(stdout);
 	_exit(KSFT_SKIP);
 }
 
@@ -1572,6 +1574,22 @@ bool monitored_page_exists(const struct monitored *m, const char *addr)
 	if (view && mincore(view, page_size(), &in_file))
 		race_broken("mincore: %s", strerror(errno));
 	return (in_file & 1) || page_exists(m->actor.pid, addr);
+}
+
+/**
+ * monitored_pages_exist() - how many pages of a range has a monitored process?
+ * @m: the process
+ * @start: of the range, in one of its areas
+ * @pages: of the range
+ */
+size_t monitored_pages_exist(const struct monitored *m, const char *start,
+			     size_t pages)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < pages; i++)
+		n += monitored_page_exists(m, start + i * page_size());
+	return n;
 }
 
 /**

@@ -227,6 +227,8 @@ void monitored_start_twins(struct monitored *m, size_t pages, uint64_t features,
 			   size_t twins);
 void monitored_stop(struct monitored *m);
 bool monitored_page_exists(const struct monitored *m, const char *addr);
+size_t monitored_pages_exist(const struct monitored *m, const char *start,
+			     size_t pages);
 void twin_kill(struct monitored *m);
 void twin_next(struct monitored *m);
 void change_layout(struct monitored *m, struct actor *who, int thread,

@@ -50,11 +50,7 @@ static char *page(int i)
 
 static size_t present(void)
 {
-	size_t i, n = 0;
-
-	for (i = 0; i < PAGES; i++)
-		n += page_exists(m.actor.pid, page(i));
-	return n;
+	return monitored_pages_exist(&m, m.area, PAGES);
 }
 
 int main(void)

@@ -55,11 +55,7 @@ static const struct variant {
 
 static size_t present(const char *range)
 {
-	size_t i, n = 0;
-
-	for (i = 0; i < PAGES; i++)
-		n += monitored_page_exists(&m, range + i * page_size());
-	return n;
+	return monitored_pages_exist(&m, range, PAGES);
 }
 
 /* The whole change; the old place stays mapped and registered. */

@@ -47,11 +47,7 @@ static char *page(int i)
 
 static size_t present(void)
 {
-	size_t i, n = 0;
-
-	for (i = 0; i < PAGES; i++)
-		n += monitored_page_exists(&m, page(i));
-	return n;
+	return monitored_pages_exist(&m, m.area, PAGES);
 }
 
 static void take_event(void)

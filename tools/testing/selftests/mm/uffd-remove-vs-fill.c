@@ -47,7 +47,6 @@ int main(void)
 {
 	struct fill_vs_remove o = { };
 	bool event_in_fill;
-	size_t i;
 
 	race_begin("uffd-remove-vs-fill");
 	race_points_require();
@@ -97,8 +96,7 @@ int main(void)
 	 */
 	if (page_exists(m.actor.pid, m.area))
 		race_broken("page 0 was not removed");
-	for (i = 0; i < PAGES; i++)
-		o.stale += page_exists(m.actor.pid, m.area + i * page_size());
+	o.stale = monitored_pages_exist(&m, m.area, PAGES);
 	ksft_print_msg("pages present: %zu of %d\n", o.stale, PAGES);
 	actor_stop(&filler.actor);
 	monitored_stop(&m);
