@@ -81,7 +81,8 @@ static void uffd_event_wake_faults(struct userfaultfd_ctx *ctx)
  * uffd_event_withdraw() - the change is given up
  * @event: NEW; belongs to the caller alone afterwards
  *
- * Context: any.  May free the context of @event.
+ * Context: interrupts are on, no wait queue of @event's context is locked.  May free
+ * that context.
  */
 void uffd_event_withdraw(struct uffd_event *event)
 {
@@ -128,7 +129,7 @@ void uffd_event_post(struct uffd_event *event)
 
 /**
  * uffd_event_wait_read() - wait until an event was read
- * @event: given to uffd_event_post()
+ * @event: complete
  *
  * Or until it was dropped, or the task was killed.
  *
@@ -141,9 +142,8 @@ bool uffd_event_wait_read(struct uffd_event *event)
 	DECLARE_WAITQUEUE(wait, current);
 	bool killed = false;
 
-	/* It was not posted. */
-	if (race_bypass(map_changing_order))
-		uffd_event_queue(event);
+	/* One that was not posted is queued now. */
+	uffd_event_queue(event);
 
 	spin_lock_irq(&ctx->event_wqh.lock);
 	__add_wait_queue(&ctx->event_wqh, &wait);
@@ -266,7 +266,7 @@ void uffd_event_ack(struct uffd_event *event)
  * uffd_event_drop_all() - nobody will read the events of this context
  * @ctx: a userfaultfd context that is released, or whose mm has no users
  *
- * Context: process context, event_wqh.lock is not held.
+ * Context: interrupts are on, event_wqh.lock is not held.
  */
 void uffd_event_drop_all(struct userfaultfd_ctx *ctx)
 {

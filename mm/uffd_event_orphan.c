@@ -20,6 +20,7 @@
  * told of them, nor refused because of them.
  */
 #include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/list.h>
 #include <linux/map_changing.h>
 #include <linux/minmax.h>
@@ -74,6 +75,10 @@ static bool uffd_event_merge(struct uffd_event *event)
 	       uffd_event_extend(list_next_entry(event, queue), event);
 }
 
+/*
+ * The orphan has no reference on the context: the last close() drops all events before
+ * it puts the context, and what is queued afterwards is dropped at once.
+ */
 static void uffd_event_replace(struct uffd_event *event,
 			       struct uffd_event *orphan)
 {
@@ -101,7 +106,7 @@ static void uffd_event_orphan(struct uffd_event *event)
 		orphan = NULL;
 	} else {
 		uffd_event_dequeue(event, UFFD_STATE_DROPPED);
-		ctx->events_lost++;
+		WRITE_ONCE(ctx->events_lost, ctx->events_lost + 1);
 	}
 out:
 	spin_unlock_irq(&ctx->event_wqh.lock);
@@ -137,7 +142,7 @@ void uffd_event_wait_or_orphan(struct uffd_event *event)
  * Called before events are looked for, and before a fill is refused because of a
  * change that is pending.  mm_users does not come back from zero.
  *
- * Context: process context, event_wqh.lock is not held.
+ * Context: interrupts are on, event_wqh.lock is not held.
  */
 void uffd_event_reap(struct userfaultfd_ctx *ctx)
 {

@@ -66,7 +66,7 @@ static inline bool map_changing_pending(const struct userfaultfd_ctx *ctx)
  * map_changing_gen is fully ordered, so that whatever the change does comes
  * after both.
  *
- * Context: map_changing_lock is held for writing.
+ * Context: map_changing_lock is held for writing where fills rely on it alone.
  */
 static inline void map_changing_raise(struct userfaultfd_ctx *ctx)
 {

@@ -28,7 +28,7 @@ enum uffd_event_state {
 
 /**
  * struct uffd_event - what a monitor is told of one change
- * @ctx: its context; the event has a reference
+ * @ctx: its context; the event has a reference while a task waits for it
  * @child: the new context of a fork, NULL for other events
  * @queue: in the events of @ctx.  W: event_wqh.lock of @ctx
  * @msg: for the reader.  W: its maker until it is queued, then event_wqh.lock

@@ -34,7 +34,7 @@ MENTION = re.compile(r"race[-_]point|RACE_POINT")
 OPTION = re.compile(r"(menu)?config [A-Z0-9_]*RACE_POINT")
 SOURCE = re.compile(r"[ \t]*source +.(.*).$")
 KCONFIG_FRAME = re.compile(r"\s*(#.*|(end)?menu.*)?")
-OUR_FILE = re.compile(r"F:.*(race[-_]point|\tlocalversion)")
+OUR_FILE = re.compile(r"F:.*(race[-_]point|\tlocalversion|\ttools/testing/)")
 
 
 class Unfit(Exception):
@@ -219,10 +219,10 @@ def strip_maintainers(lines: list[str], kept: Kept) -> None:
 # --- files and commits -----------------------------------------------------------------
 
 def stripped(file: File, path: str, gone: set[str], blank: bool = False, base: Optional[File] = None) -> Optional[File]:
-    """The file without points; nothing where it is all about them. Selftests stay: without
-    points they skip. The base is what the kernel has there itself."""
+    """The file without points; nothing where it is all about them, as the selftests are, which
+    need them. The base is what the kernel has there itself."""
     if path.startswith("tools/testing/"):
-        return file
+        return file if blank else base
     if "race_point" in path or "race-point" in path or path.startswith("localversion"):
         return file if blank else None
     code = re.search(r"\.[chS]$", path)
