@@ -93,10 +93,11 @@ static bool collapse_pending(const struct address_space *mapping,
  * mmap_lock by trylock only, and i_rwsem not at all.  The caller must not hold
  * a page lock nor i_mmap_rwsem, for which khugepaged waits.
  *
- * Context: process context, but not khugepaged.  Sleeps uninterruptibly, as for
- * the lock of a page that is collapsed.
- * Return: true if there was a collapse to wait for: then the caller looks for
- * its page and for room again.
+ * The caller looks for its page and for room again, whatever this returns: the
+ * collapse may have settled before this looked for it.
+ *
+ * Context: process context, but not khugepaged.  Sleeps, until it is killed.
+ * Return: true if there was a collapse and it has ended.
  */
 bool shmem_collapse_wait(struct address_space *mapping)
 {
@@ -114,6 +115,6 @@ bool shmem_collapse_wait(struct address_space *mapping)
 	if (!collapse_pending(mapping, seen))
 		return false;
 
-	wait_var_event(&charged_mapping, !collapse_pending(mapping, seen));
-	return true;
+	return !wait_var_event_killable(&charged_mapping,
+					!collapse_pending(mapping, seen));
 }

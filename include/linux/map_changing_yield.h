@@ -19,11 +19,18 @@ extern int sysctl_userfaultfd_yield;
 int map_changing_set_yield(struct userfaultfd_ctx *ctx);
 int map_changing_announce_removal(struct userfaultfd_ctx *ctx, bool validated);
 void map_changing_invalidate(struct userfaultfd_ctx *ctx);
+bool map_changing_fill_hint(const struct map_changing_fill *fill);
 bool map_changing_fill_valid(const struct map_changing_fill *fill);
 bool map_changing_fill_contended(const struct map_changing_fill *fill,
 				 const struct vm_area_struct *vma);
 
 #else /* !CONFIG_USERFAULTFD */
+
+static inline bool
+map_changing_fill_hint(const struct map_changing_fill *fill)
+{
+	return true;
+}
 
 static inline bool
 map_changing_fill_valid(const struct map_changing_fill *fill)

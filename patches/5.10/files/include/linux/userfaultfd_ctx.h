@@ -55,9 +55,9 @@ struct userfaultfd_ctx {
 	 * next two go up.  R: a fill.  Nests inside mmap_lock.
 	 */
 	struct rw_semaphore map_changing_lock;
-	/* changes of the mappings of which the monitor has not read yet */
+	/* layout changes whose event the monitor has not read yet */
 	atomic_t mmap_changing;
-	/* changes of the mappings that have ever begun */
+	/* layout changes that have ever begun */
 	atomic_long_t map_changing_gen;
 	/* removals do not wait for fills.  W: map_changing_lock, before UFFDIO_API */
 	bool map_changing_yield;
