@@ -59,14 +59,18 @@ struct userfaultfd_ctx {
 	atomic_t mmap_changing;
 	/* layout changes that have ever begun */
 	atomic_long_t map_changing_gen;
-	/* removals do not wait for fills.  W: map_changing_lock, before UFFDIO_API */
+	/*
+	 * removals do not wait for fills.  W: map_changing_lock, before
+	 * UFFDIO_API
+	 */
 	bool map_changing_yield;
 	/* events to be read, oldest first.  W: event_wqh.lock */
 	struct list_head events;
-	/* those that belong to no task, and those that were lost.  W: the same */
+	/* events that belong to no task.  W: event_wqh.lock */
 	unsigned int events_orphaned;
+	/* events that were lost.  W: event_wqh.lock */
 	unsigned long events_lost;
-	/* mm with one ore more vmas attached to this userfaultfd_ctx */
+	/* mm with one or more vmas attached to this userfaultfd_ctx */
 	struct mm_struct *mm;
 };
 
