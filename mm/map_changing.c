@@ -1,35 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * map_changing: a fill of a userfaultfd and a change of the memory layout do not
- * miss each other.
+ * map_changing: a fill of a userfaultfd and a change of the memory layout do
+ * not miss each other.
  *
- * A monitor asks for events (fork, mremap, munmap, MADV_DONTNEED and its like) in
- * order to know what the address space looks like.  It must not fill a page by a
- * picture that is out of date.  Three members of struct userfaultfd_ctx see to
- * that:
+ * A monitor asks for events (fork, mremap, munmap, MADV_DONTNEED and its like)
+ * in order to know what the address space looks like.  It must not fill a page
+ * by a view of the address space that is out of date.  Three members of struct
+ * userfaultfd_ctx see to that:
  *
  *	mmap_changing		the number of changes that have begun, and that
  *				the monitor has not read yet
  *	map_changing_gen	the number of changes that have ever begun
  *	map_changing_lock	W: mmap_changing and map_changing_gen go up
- *				R: a fill, from its test of them to the last page
- *				that it installs
+ *				R: a fill, from its test of them to the last
+ *				page that it installs
  *
  *	change					fill
  *
  *	map_changing_begin()			map_changing_fill_begin()
  *	  write lock, waits for fills		  read lock
- *	  mmap_changing++			  first time: note map_changing_gen
+ *	  mmap_changing++			  first: note map_changing_gen
  *	  map_changing_gen++			  later: has it moved? -EAGAIN
  *	  write unlock				  mmap_changing? -EAGAIN
  *	make the change, tell the monitor	install pages
  *	the monitor has read of it:		map_changing_fill_end()
  *	  mmap_changing--			  read unlock
  *
- * MADV_DONTNEED and its like make their change after the monitor has read of it.
- * In all cases the pages that a fill installs under the lock are there before the
- * change begins, or the fill is refused until the monitor has read of the change.
- * What is filled after that is what the monitor wants after the change.
+ * MADV_DONTNEED and its like make their change after the monitor has read of
+ * it.  In all cases the pages that a fill installs under the lock are there
+ * before the change begins, or the fill is refused until the monitor has read
+ * of the change.  What is filled after that is what the monitor wants after the
+ * change.
  *
  * mmap_changing is a count: several tasks may change the layout, and the end of
  * one change must not admit a fill that another change forbids.  It goes down
@@ -40,17 +41,17 @@
  * begin and end, and leave mmap_changing as it was; map_changing_gen has moved.
  *
  * A monitor without events is not told that another mapping has taken the place
- * of the one that is filled.  map_changing_fill_vma() ends a fill that comes back
- * to a mapping of another context or of another kind.
+ * of the one that is filled.  map_changing_fill_vma() ends a fill that comes
+ * back to a mapping of another context or of another kind.
  *
- * Lock order: mmap_lock -> map_changing_lock -> all that a fill takes.  Nothing is
- * taken under the write side.  A change that holds mmap_lock for writing finds no
- * fill that holds map_changing_lock; userfaultfd_remove_prep() holds mmap_lock for
- * reading, and does.
+ * Lock order: mmap_lock -> map_changing_lock -> all that a fill takes.  Nothing
+ * is taken under the write side.  A change that holds mmap_lock for writing
+ * finds no fill that holds map_changing_lock; userfaultfd_remove_prep() holds
+ * mmap_lock for reading, and does.
  *
- * All this is within one context.  A fill through the file of another context than
- * that of the mapping is neither refused nor waited for because of changes of the
- * mapping.
+ * All this is within one context.  A fill through the file of another context
+ * than that of the mapping is neither refused nor waited for because of changes
+ * of the mapping.
  *
  * Source: "userfaultfd: protect mmap_changing with rw_sem in userfaulfd_ctx",
  * linux-mm, January 2024.
@@ -64,12 +65,13 @@
 
 /**
  * map_changing_begin() - the memory layout is about to change
- * @ctx: context of a mapping that changes; the caller has a reference
+ * @ctx: context of a mapping that changes, which keeps it
  *
  * Waits for the fills that were admitted before.  Later fills get -EAGAIN until
  * map_changing_end().
  *
- * Context: process context, sleeps.  The mmap_lock of ctx->mm is held for writing.
+ * Context: process context, sleeps.  The mmap_lock of ctx->mm is held for
+ * writing.
  */
 void map_changing_begin(struct userfaultfd_ctx *ctx)
 {
@@ -80,13 +82,13 @@ void map_changing_begin(struct userfaultfd_ctx *ctx)
 
 /**
  * map_changing_begin_removal() - pages are about to be removed
- * @ctx: context of a mapping that loses them; the caller has a reference
+ * @ctx: context of a mapping that loses them, which keeps it
  *
  * As map_changing_begin(), for callers that can fail.
  *
  * Context: process context, sleeps.  The mmap_lock of ctx->mm is held.
- * Return: 0; or -EINTR if the task was killed before or while it waited: nothing
- * has begun, and the caller must not remove anything.
+ * Return: 0; or -EINTR if the task was killed before or while it waited:
+ * nothing has begun, and the caller must not remove anything.
  */
 int map_changing_begin_removal(struct userfaultfd_ctx *ctx)
 {

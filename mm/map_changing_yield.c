@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The yielding mode of map_changing: a removal does not wait for fills, which may be
- * at it for gigabytes, and a fill lets those in who wait for its locks.  See
- * mm/map_changing.c for the default mode, and for the members of struct
+ * The yielding mode of map_changing: a removal does not wait for fills, which
+ * may be at it for gigabytes, and a fill lets those in who wait for its locks.
+ * See mm/map_changing.c for the default mode, and for the members of struct
  * userfaultfd_ctx.
  *
- *	map_changing_yield	the mode.  W: map_changing_lock, before UFFDIO_API
+ *	map_changing_yield	the mode.  W: map_changing_lock, before
+ *				UFFDIO_API
  *
- * A removal raises mmap_changing and map_changing_gen without the lock.  A fill that
- * is running finds out page by page, under the page-table lock:
+ * A removal raises mmap_changing and map_changing_gen without the lock.  A fill
+ * that is running finds out page by page, under the page-table lock:
  *
  *	removal					fill
  *
@@ -22,23 +23,25 @@
  *						     -EAGAIN
  *						     install the pte
  *
- * If F4 comes before R4 the page is removed.  If R4 comes before F4, R2 is visible at
- * F6.  If R3 sees no page table, or no page in the page cache, no lock orders the two:
- * each stores first and then reads what the other has stored, so both need a full
- * barrier, R2's and F5.  R1 comes before R2, and F1 before F2: a fill that has noted
- * the number of R2 sees mmap_changing raised, unless the event was read; then it may
- * go on.  tools/verification/map_changing models this with store buffers.
+ * If F4 comes before R4 the page is removed.  If R4 comes before F4, R2 is
+ * visible at F6.  If R3 sees no page table, or no page in the page cache, no
+ * lock orders the two: each stores first and then reads what the other has
+ * stored, so both need a full barrier, R2's and F5.  R1 comes before R2, and F1
+ * before F2: a fill that has noted the number of R2 sees mmap_changing raised,
+ * unless the event was read; then it may go on.
+ * tools/verification/map_changing models this with store buffers.
  *
- * Pages of hugetlb are not validated: a fill has them in the page cache, and its
- * reservations changed, before it takes the page-table lock.  Nor is what
- * UFFDIO_WRITEPROTECT changes.  Removals from such mappings wait as in the default
- * mode: for one page where fills let others in, and for a whole UFFDIO_WRITEPROTECT.
+ * Pages of hugetlb are not validated: a fill has them in the page cache, and
+ * its reservations changed, before it takes the page-table lock.  Nor is what
+ * UFFDIO_WRITEPROTECT changes.  Removals from such mappings wait as in the
+ * default mode: for one page where fills let others in, and for a whole
+ * UFFDIO_WRITEPROTECT.
  *
- * A fill lets others in only where whatever could put another mapping in the place of
- * this one moves map_changing_gen: the events of munmap and mremap are on, and
- * UNREGISTER moves it in this mode.  Others may split the mapping: then the fill ends
- * with what it has done.  A fill through the file of another context than that of the
- * mapping never lets others in.
+ * A fill lets others in only where whatever could put another mapping in the
+ * place of this one moves map_changing_gen: the events of munmap and mremap are
+ * on, and UNREGISTER moves it in this mode.  Others may split the mapping: then
+ * the fill ends with what it has done.  A fill through the file of another
+ * context than that of the mapping never lets others in.
  */
 #include <linux/atomic.h>
 #include <linux/compiler.h>
@@ -62,12 +65,13 @@ int sysctl_userfaultfd_yield __read_mostly;
  * @ctx: the userfaultfd context
  *
  * The mode decides who waits for whom, so it must not change under a fill or a
- * removal.  There is none before UFFDIO_API, and a fill that comes after it takes
- * map_changing_lock: either it sees the new mode, or @ctx is seen in use here.
+ * removal.  There is none before UFFDIO_API, and a fill that comes after it
+ * takes map_changing_lock: either it sees the new mode, or @ctx is seen in use
+ * here.
  *
  * Context: process context, sleeps.  Takes map_changing_lock for writing.
- * Return: 0; -EPERM if vm.userfaultfd_yield is 0; -EBUSY if UFFDIO_API was called;
- * -EINTR if the task was killed while it waited for the lock.
+ * Return: 0; -EPERM if vm.userfaultfd_yield is 0; -EBUSY if UFFDIO_API was
+ * called; -EINTR if the task was killed while it waited for the lock.
  */
 int map_changing_set_yield(struct userfaultfd_ctx *ctx)
 {
@@ -81,18 +85,18 @@ int map_changing_set_yield(struct userfaultfd_ctx *ctx)
 	if (READ_ONCE(ctx->features))
 		err = -EBUSY;
 	else
-		ctx->map_changing_yield = true;
+		WRITE_ONCE(ctx->map_changing_yield, true);
 	up_write(&ctx->map_changing_lock);
 	return err;
 }
 
 /**
  * map_changing_announce_removal() - pages are about to be removed
- * @ctx: context of a mapping that loses them; the caller has a reference
+ * @ctx: context of a mapping that loses them, which keeps it
  * @validated: fills into that mapping call map_changing_fill_valid()
  *
- * As map_changing_begin_removal().  In yielding mode it does not wait for fills that
- * find out by themselves.
+ * As map_changing_begin_removal().  In yielding mode it does not wait for fills
+ * that find out by themselves.
  *
  * Context: process context, sleeps.  The mmap_lock of ctx->mm is held.
  * Return: as map_changing_begin_removal().
@@ -105,7 +109,10 @@ int map_changing_announce_removal(struct userfaultfd_ctx *ctx, bool validated)
 	if (race_bypass(map_changing_yield))
 		return map_changing_begin_removal(ctx);
 
-	/* One event is enough: what a killed task would remove next stays. */
+	/*
+	 * A killed task does not announce the removal from its next mapping:
+	 * it would not wait for the monitor.
+	 */
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	/* [R1] and [R2].  Pairs with map_changing_fill_valid() as well. */
@@ -117,8 +124,8 @@ int map_changing_announce_removal(struct userfaultfd_ctx *ctx, bool validated)
  * map_changing_invalidate() - fills that hold no lock now must not go on
  * @ctx: context of a mapping that is unregistered
  *
- * For changes that the monitor makes itself: there is no event and nothing to wait
- * for.  In the default mode such fills go on, as they did before.
+ * For changes that the monitor makes itself: there is no event and nothing to
+ * wait for.  In the default mode such fills go on, as they did before.
  *
  * Context: the mmap_lock of ctx->mm is held for writing.
  */
@@ -129,15 +136,27 @@ void map_changing_invalidate(struct userfaultfd_ctx *ctx)
 }
 
 /**
+ * map_changing_fill_hint() - need this fill not even try?
+ * @fill: a fill that was admitted
+ *
+ * Context: any.
+ * Return: false if map_changing_fill_valid() will be false.
+ */
+bool map_changing_fill_hint(const struct map_changing_fill *fill)
+{
+	return !fill->ctx->map_changing_yield || map_changing_fill_same(fill);
+}
+
+/**
  * map_changing_fill_valid() - may this page be installed?
  * @fill: a fill that was admitted
  *
  * In the default mode nothing can have changed, since the fill holds
  * map_changing_lock.
  *
- * Context: any.  The answer counts if the lock of the page table that gets the page
- * is held, and was taken after the page table, and the page in the page cache, were
- * visible to others.
+ * Context: the lock of the page table that gets the page was taken just before,
+ * and after the page table, and the page in the page cache, were visible to
+ * others.
  * Return: true, or false if the fill has to end with -EAGAIN.
  */
 bool map_changing_fill_valid(const struct map_changing_fill *fill)
@@ -145,8 +164,8 @@ bool map_changing_fill_valid(const struct map_changing_fill *fill)
 	if (likely(!fill->ctx->map_changing_yield))
 		return true;
 	/*
-	 * [F5]: a removal that saw no page table did not take its lock.  Pairs with
-	 * map_changing_raise().
+	 * [F5]: a removal that saw no page table did not take its lock.  Pairs
+	 * with map_changing_raise().
 	 */
 	smp_mb__after_spinlock();
 	return map_changing_fill_same(fill);
@@ -160,8 +179,8 @@ bool map_changing_fill_valid(const struct map_changing_fill *fill)
  * If so it calls map_changing_fill_pause(), drops its locks and begins again.
  *
  * Context: the locks of the fill are held.
- * Return: true in yielding mode if somebody waits for one of the locks, and the fill
- * will see it when another mapping takes the place of this one.
+ * Return: true in yielding mode if somebody waits for one of the locks, and the
+ * fill will see it when another mapping takes the place of this one.
  */
 bool map_changing_fill_contended(const struct map_changing_fill *fill,
 				 const struct vm_area_struct *vma)

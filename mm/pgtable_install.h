@@ -52,8 +52,9 @@ static inline enum pmd_state pmd_state(pmd_t pmd)
  * pmd_state_error() - the errno of a system call that needed a page table
  * @state: as pte_install_map_lock() returned it
  *
- * Return: 0 for a page table; -ENOMEM if there is none, and none to be installed;
- * -EEXIST if a huge page is mapped there; -EFAULT for a bad pmd.
+ * Context: any.
+ * Return: 0 for a page table; -ENOMEM if there is none, and none to be
+ * installed; -EEXIST if a huge page is mapped there; -EFAULT for a bad pmd.
  */
 static inline int pmd_state_error(enum pmd_state state)
 {
@@ -68,20 +69,21 @@ enum pmd_state pmd_install_table(struct mm_struct *mm, pmd_t *pmd,
 				 pgtable_t *prealloc);
 
 /**
- * pte_install_map_lock() - map and lock a page table, installed if there is none
+ * pte_install_map_lock() - map and lock a page table, install it if need be
  * @mm: the mm
  * @pmd: of the page table
  * @addr: of the entry that is wanted
- * @prealloc: a page table to be installed if the pmd is none, clean as pte_alloc_one()
- *	made it, or NULL there; set to NULL when it has been installed, else left to
- *	the caller, clean
+ * @prealloc: a page table to be installed if the pmd is none, clean as
+ *	pte_alloc_one() made it, or NULL there; set to NULL when it has been
+ *	installed, else left to the caller, clean
  * @ptep: the entry, when PMD_STATE_TABLE is returned
- * @ptlp: the lock, which is held then.  Sparse cannot know: tell it, __acquire(ptl)
+ * @ptlp: the lock, which is held then.  Sparse cannot know: tell it,
+ *	__acquire(ptl)
  *
- * Never allocates and never sleeps, so that it may be called under a page lock and in
- * an RCU section.  A page table that is there already is used, whoever has installed
- * it.  A caller that then finds no use for the entry leaves an empty page table
- * behind: test what can fail before the call.
+ * Never allocates and never sleeps, so that it may be called under a page lock
+ * and in an RCU section.  A page table that is there already is used, whoever
+ * has installed it.  A caller that then finds no use for the entry leaves an
+ * empty page table behind: test what can fail before the call.
  *
  * Context: the mapping of @addr stays: mmap_lock of @mm is held, for reading at
  * least.  The lock of the pmd is not held.

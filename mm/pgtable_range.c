@@ -2,9 +2,9 @@
 /*
  * Where a page table holds anything.
  *
- * Whoever copies or moves the entries of a page table under mmap_lock for writing
- * leaves an empty one behind: a copy would hold nothing, and would keep huge pages
- * out of its range.  See mm/pgtable_install.c.
+ * Whoever copies or moves the entries of a page table under mmap_lock for
+ * writing leaves an empty one behind: a copy would hold nothing, and would keep
+ * huge pages out of its range.  See mm/pgtable_install.c.
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -20,10 +20,11 @@
  * @addr: where the part begins
  * @end: where it ends; not beyond this page table
  *
- * Context: mmap_lock of @mm is held for writing, so that nothing is added.  What is
- * found there can be gone at once.  Takes the lock of the page table, since an entry
- * can be two words.
- * Return: the address of the first entry that is not none, @end if there is none.
+ * Context: mmap_lock of @mm is held for writing, so that nothing is added.
+ * What is found there can be gone at once.  Takes the lock of the page table,
+ * since an entry can be two words.
+ * Return: the address of the first entry that is not none, @end if there is
+ * none.
  */
 unsigned long pmd_skip_none(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 			    unsigned long end)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the bypass of map_changing_ack needs: the task that waits for an event ends
- * the change, as it did before events were queued.
+ * What the bypass of map_changing_ack needs: the task that waits for an event
+ * ends the change, as it did before events were queued.
  */
 #include <linux/map_changing.h>
 #include <linux/uffd_event.h>
@@ -10,11 +10,11 @@
 #include <race_points/map_changing.h>
 
 /**
- * race_uffd_event_hand_over() - leave the end of a change to the task that waits
+ * race_uffd_event_hand_over() - leave the end of a change to its task
  * @event: an event that is about to be acknowledged
  *
- * As before the reader ended it.  The message was copied, so that its type can be
- * the mark: zero, as there was.
+ * As before the reader ended it.  The message was copied, so that its type can
+ * be the mark: zero, as there was.
  *
  * Context: event_wqh.lock is held.
  */

@@ -116,8 +116,8 @@ unlock:
  * xas_create_range() has created them for a collapse that has failed.  The page
  * cache frees a node when its last entry is removed, so that one which never
  * had any would not even go with the inode.  Each gets an entry here, which is
- * removed at once.  Lookups that see it do not find it again when they look
- * twice, as they must under RCU.
+ * removed at once.  A lookup under RCU that finds it there waits for the lock
+ * of @hpage, and then finds that @hpage belongs to no file.
  *
  * Context: any; i_pages lock and page lock of @hpage held.
  */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Events of a userfaultfd: how a monitor is told of changes of the memory layout.
+ * Events of a userfaultfd: how a monitor is told of changes of the memory
+ * layout.
  *
  * An event is made by the task that changes the layout, and lives in what that
- * task keeps of its change.  It is queued under the lock that makes the change, at
- * the time when the change is certain, and waited for after all locks were dropped:
+ * task keeps of its change.  It is queued under the lock that makes the change,
+ * at the time when the change is certain, and waited for after all locks were
+ * dropped:
  *
  *	map_changing_begin()
  *	uffd_event_init()
@@ -12,22 +14,23 @@
  *	mmap_lock is dropped
  *	uffd_event_wait()	until it was read
  *
- * So events are in the order of the changes, whatever their tasks do afterwards,
- * and no reader depends on a task that waits for another reader.  Only the event
- * of a removal announces the change, which is made after uffd_event_wait().
+ * So events are in the order of the changes, whatever their tasks do
+ * afterwards, and no reader depends on a task that waits for another reader.
+ * Only the event of a removal announces the change, which is made after
+ * uffd_event_wait().
  *
  *	NEW -- uffd_event_post() --> QUEUED
  *	NEW -- uffd_event_withdraw(): the change is given up --> DROPPED
  *	QUEUED -- uffd_event_ack(): a reader has it --> READ
  *	QUEUED -- the file is closed, or the task is killed --> DROPPED
  *
- * Under event_wqh.lock each event leaves the queue once, and whoever takes it out
- * ends its change: once read() has returned an event, no fill is refused because
- * of it, whether or not the task that waited for it has run.
+ * Under event_wqh.lock each event leaves the queue once, and whoever takes it
+ * out ends its change: once read() has returned an event, no fill is refused
+ * because of it, whether or not the task that waited for it has run.
  *
- * A monitor whose fill was refused because of a change waits for the event of that
- * change.  Where there will be none, the faults of the context are woken: those that
- * were not served are reported again, which wakes the monitor.
+ * A monitor whose fill was refused because of a change waits for the event of
+ * that change.  Where there will be none, the faults of the context are woken:
+ * those that were not served are reported again, which wakes the monitor.
  *
  * Lock order: mmap_lock -> fd_wqh.lock -> event_wqh.lock.
  */
@@ -52,15 +55,14 @@
  * @ctx: its context
  * @type: UFFD_EVENT_FORK and so on
  *
- * Takes a reference on @ctx, which uffd_event_wait() and uffd_event_withdraw() drop.
- * The change of the event has begun: map_changing_begin().
+ * Takes a reference on @ctx, which uffd_event_wait() and uffd_event_withdraw()
+ * drop. The change of the event has begun: map_changing_begin().
  *
  * Context: any.
  */
 void uffd_event_init(struct uffd_event *event, struct userfaultfd_ctx *ctx,
 		     __u8 type)
 {
-	BUILD_BUG_ON(sizeof(event->msg) != 32);
 	/* The padding of the message goes to user space. */
 	memset(event, 0, sizeof(*event));
 	userfaultfd_ctx_get(ctx);
@@ -68,27 +70,18 @@ void uffd_event_init(struct uffd_event *event, struct userfaultfd_ctx *ctx,
 	event->msg.event = type;
 }
 
-static void uffd_event_wake_faults(struct userfaultfd_ctx *ctx)
-{
-	/* As if no fill had been refused. */
-	if (race_bypass(uffd_withdraw_wakes))
-		return;
-
-	userfaultfd_wake_all(ctx);
-}
-
 /**
  * uffd_event_withdraw() - the change is given up
  * @event: NEW; belongs to the caller alone afterwards
  *
- * Context: interrupts are on, no wait queue of @event's context is locked.  May free
- * that context.
+ * Context: interrupts are on, no wait queue of @event's context is locked.  May
+ * free that context.
  */
 void uffd_event_withdraw(struct uffd_event *event)
 {
 	event->state = UFFD_STATE_DROPPED;
 	map_changing_end(event->ctx);
-	uffd_event_wake_faults(event->ctx);
+	userfaultfd_wake_all(event->ctx);
 	userfaultfd_ctx_put(event->ctx);
 }
 
@@ -102,7 +95,7 @@ static void uffd_event_queue(struct uffd_event *event)
 	spin_lock_irq(&ctx->event_wqh.lock);
 	event->state = UFFD_STATE_QUEUED;
 	list_add_tail(&event->queue, &ctx->events);
-	/* The last close() sets it before it takes the lock in order to drop all. */
+	/* The last close() sets it, and then takes the lock to drop all. */
 	if (READ_ONCE(ctx->released))
 		uffd_event_dequeue(event, UFFD_STATE_DROPPED);
 	spin_unlock_irq(&ctx->event_wqh.lock);
@@ -115,8 +108,9 @@ static void uffd_event_queue(struct uffd_event *event)
  *
  * Does nothing if the event was posted before.
  *
- * Context: the lock that orders changes is held: mmap_lock for writing, or for
- * reading if the change comes after uffd_event_wait().
+ * Context: the lock that orders changes is held: mmap_lock for writing, also
+ * downgraded by the task that has made the change, or for reading if the change
+ * comes after uffd_event_wait().
  */
 void uffd_event_post(struct uffd_event *event)
 {
@@ -151,7 +145,7 @@ bool uffd_event_wait_read(struct uffd_event *event)
 		set_current_state(TASK_KILLABLE);
 		if (event->state != UFFD_STATE_QUEUED)
 			break;
-		/* A task that exits cannot be killed: as if it had been. */
+		/* SIGKILL does not wake an exiting task. */
 		killed = fatal_signal_pending(current) ||
 			 WARN_ON_ONCE(current->flags & PF_EXITING);
 		if (killed)
@@ -170,7 +164,7 @@ bool uffd_event_wait_read(struct uffd_event *event)
  * uffd_event_finish() - the task has done with an event that has left the queue
  * @event: not queued; belongs to the caller alone afterwards
  *
- * Context: process context.  May free the context of @event.
+ * Context: process context, interrupts are on.  May free the context of @event.
  * Return: false if nobody has read the event: what came with it belongs to the
  * caller again.
  */
@@ -184,8 +178,12 @@ bool uffd_event_finish(struct uffd_event *event)
 	if (race_bypass(map_changing_ack))
 		race_uffd_event_end(event);
 
+	/* As if no fill had been refused. */
+	if (race_bypass(uffd_withdraw_wakes))
+		return userfaultfd_ctx_put(ctx), !dropped;
+
 	if (dropped)
-		uffd_event_wake_faults(ctx);
+		userfaultfd_wake_all(ctx);
 	userfaultfd_ctx_put(ctx);
 	return !dropped;
 }
@@ -194,7 +192,8 @@ bool uffd_event_finish(struct uffd_event *event)
  * uffd_event_wait() - wait until the monitor has read the event
  * @event: given to uffd_event_post(); belongs to the caller alone afterwards
  *
- * Or until the file is closed, or the task is killed, which takes its event back.
+ * Or until the file is closed, or the task is killed, which takes its event
+ * back.
  *
  * Context: process context, sleeps.  No lock is held that a monitor could need.
  * May free the context of @event.
@@ -272,6 +271,7 @@ void uffd_event_drop_all(struct userfaultfd_ctx *ctx)
 {
 	struct uffd_event *event;
 
+	lockdep_assert_irqs_enabled();
 	spin_lock_irq(&ctx->event_wqh.lock);
 	while ((event = uffd_event_oldest(ctx)))
 		uffd_event_dequeue(event, UFFD_STATE_DROPPED);
@@ -294,9 +294,9 @@ bool uffd_event_readable(struct userfaultfd_ctx *ctx)
  * uffd_event_wake_reader() - a message was read: is there another one?
  * @ctx: the userfaultfd context
  *
- * A reader that takes one message for each edge of epoll gets an edge for the next
- * event.  The task of that event has woken readers when it was queued, and does
- * not do so again.
+ * A reader that takes one message for each edge of epoll gets an edge for the
+ * next event.  The task of that event has woken readers when it was queued, and
+ * does not do so again.
  *
  * Context: fd_wqh.lock is held.
  */

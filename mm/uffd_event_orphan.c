@@ -2,22 +2,22 @@
 /*
  * Events of killed tasks.
  *
- * A task that is killed while it waits for the monitor has made its change, or is
- * about to, and others may share its mm: the monitor has to be told.  Such a task
- * leaves a copy of its event in the place of its event, an orphan, which belongs to
- * the context and is freed when it leaves the queue.  A fork takes its event back,
- * since its child does not run: see uffd_event_wait().
+ * A task that is killed while it waits for the monitor has made its change, or
+ * is about to, and others may share its mm: the monitor has to be told.  Such a
+ * task leaves a copy of its event in the place of its event, an orphan, which
+ * belongs to the context and is freed when it leaves the queue.  A fork takes
+ * its event back, since its child does not run: see uffd_event_wait().
  *
- * Orphans are bounded.  Their memory is accounted to the tasks, and a context has
- * UFFD_EVENT_ORPHANS_MAX of them.  An event next to an orphan in the queue that
- * tells of the same kind of change, in a range that touches, extends the orphan:
- * whoever reads one of two neighbours reads the other one right before or after it.
- * Beyond the bound an event is taken back and counted as lost, and the monitor does
- * not hear of the change.
+ * Orphans are bounded.  Their memory is accounted to the tasks, and a context
+ * has UFFD_EVENT_ORPHANS_MAX of them.  An event next to an orphan in the queue
+ * that tells of the same kind of change, in a range that touches, extends the
+ * orphan: whoever reads one of two neighbours reads the other one right before
+ * or after it. Beyond the bound an event is taken back and counted as lost, and
+ * the monitor does not hear of the change.
  *
- * A task that waits for an event keeps its mm.  So all events of an mm without users
- * are orphans, and concern nobody.  uffd_event_reap() drops them, so that nobody is
- * told of them, nor refused because of them.
+ * A task that waits for an event keeps its mm.  So all events of an mm without
+ * users are orphans, and concern nobody.  uffd_event_reap() drops them, so that
+ * nobody is told of them, nor refused because of them.
  */
 #include <linux/atomic.h>
 #include <linux/compiler.h>
@@ -76,8 +76,8 @@ static bool uffd_event_merge(struct uffd_event *event)
 }
 
 /*
- * The orphan has no reference on the context: the last close() drops all events before
- * it puts the context, and what is queued afterwards is dropped at once.
+ * The orphan has no reference on the context: the last close() drops all events
+ * before it puts the context, and what is queued afterwards is dropped at once.
  */
 static void uffd_event_replace(struct uffd_event *event,
 			       struct uffd_event *orphan)
@@ -85,6 +85,7 @@ static void uffd_event_replace(struct uffd_event *event,
 	*orphan = *event;
 	orphan->free = uffd_event_free_orphan;
 	list_replace(&event->queue, &orphan->queue);
+	event->state = UFFD_STATE_READ;
 	event->ctx->events_orphaned++;
 }
 
@@ -115,11 +116,11 @@ out:
 
 /**
  * uffd_event_wait_or_orphan() - wait until the monitor has read the event
- * @event: given to uffd_event_post(), not that of a fork; belongs to the caller alone
- *	afterwards
+ * @event: given to uffd_event_post(), not that of a fork; belongs to the caller
+ *	alone afterwards
  *
- * Or until the file is closed, or the task is killed, which leaves its event to the
- * monitor.
+ * Or until the file is closed, or the task is killed, which leaves its event to
+ * the monitor.
  *
  * Context: process context, sleeps.  No lock is held that a monitor could need.
  * May free the context of @event.
@@ -139,8 +140,8 @@ void uffd_event_wait_or_orphan(struct uffd_event *event)
  * uffd_event_reap() - drop the events of an mm without users
  * @ctx: the userfaultfd context
  *
- * Called before events are looked for, and before a fill is refused because of a
- * change that is pending.  mm_users does not come back from zero.
+ * Called before events are looked for, and before a fill is refused because of
+ * a change that is pending.  mm_users does not come back from zero.
  *
  * Context: interrupts are on, event_wqh.lock is not held.
  */

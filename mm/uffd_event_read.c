@@ -2,21 +2,22 @@
 /*
  * How a monitor reads an event of a userfaultfd.
  *
- * An event counts as read when it is in the memory of the reader.  The message is
- * copied under event_wqh.lock, with page faults disabled, and only then
+ * An event counts as read when it is in the memory of the reader.  The message
+ * is copied under event_wqh.lock, with page faults disabled, and only then
  * acknowledged.  An event that cannot be delivered, for want of memory or of a
  * file, keeps its place in the queue.
  *
- * The event of a fork brings a file for the context of the child.  A file cannot be
- * made under the lock: the reader makes one without a context beforehand and asks
- * again, and whichever fork is the oldest then gets it.  A file that was not needed
- * is put.
+ * The event of a fork brings a file for the context of the child.  A file
+ * cannot be made under the lock: the reader makes one without a context
+ * beforehand and asks again, and whichever fork is the oldest then gets it.  A
+ * file that was not needed is put.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -27,8 +28,15 @@
 
 #include <race_points/map_changing.h>
 
-/* All of it, or nothing.  Does not fault. */
-static int uffd_event_copy(const struct uffd_msg *msg, struct iov_iter *to)
+/**
+ * uffd_event_copy() - copy a message to the reader, all of it or nothing
+ * @msg: the message
+ * @to: where the reader wants it; advanced if it gets the message
+ *
+ * Context: any.  Does not fault.
+ * Return: 0, or -EFAULT if the memory is not there, at least not now.
+ */
+int uffd_event_copy(const struct uffd_msg *msg, struct iov_iter *to)
 {
 	size_t copied;
 
@@ -39,19 +47,6 @@ static int uffd_event_copy(const struct uffd_msg *msg, struct iov_iter *to)
 		return 0;
 	iov_iter_revert(to, copied);
 	return -EFAULT;
-}
-
-/* The oldest event brings a file that the reader has not made. */
-static int uffd_event_no_file(struct uffd_event *event,
-			      const struct uffd_event_file *file)
-{
-	if (!file->err)
-		return -ENFILE;
-	/* As if the place of an event did not matter. */
-	if (race_bypass(uffd_read_place))
-		list_move_tail(&event->queue, &event->ctx->events);
-
-	return file->err;
 }
 
 /* The reader has the message: it gets the file as well. */
@@ -89,9 +84,9 @@ static int uffd_event_deliver(struct uffd_event *event, struct iov_iter *to,
  * @file: for an event that brings a file
  *
  * Context: interrupts are off, fd_wqh.lock may be held.  Does not fault.
- * Return: 0; -EAGAIN if there is no event; -EFAULT if the memory is not there, at
- * least not now; -ENFILE if the event brings a file: make one, or say in @file why
- * not, and ask again; or file->err.
+ * Return: 0; -EAGAIN if there is no event; -EFAULT if the memory is not there,
+ * at least not now; -ENFILE if the event brings a file: make one, or say in
+ * @file why not, and ask again; or file->err.
  */
 int uffd_event_read(struct userfaultfd_ctx *ctx, struct iov_iter *to,
 		    struct uffd_event_file *file)
@@ -99,14 +94,19 @@ int uffd_event_read(struct userfaultfd_ctx *ctx, struct iov_iter *to,
 	struct uffd_event *event;
 	int err;
 
+	lockdep_assert_irqs_disabled();
 	spin_lock(&ctx->event_wqh.lock);
 	event = uffd_event_oldest(ctx);
-	if (!event)
+	if (!event) {
 		err = -EAGAIN;
-	else if (event->child && !file->file)
-		err = uffd_event_no_file(event, file);
-	else
+	} else if (event->child && !file->file) {
+		/* As if the place of an event did not matter. */
+		if (race_bypass(uffd_read_place))
+			file->err ? list_move_tail(&event->queue, &ctx->events) : (void)0;
+		err = file->err ?: -ENFILE;
+	} else {
 		err = uffd_event_deliver(event, to, file);
+	}
 	spin_unlock(&ctx->event_wqh.lock);
 	return err;
 }

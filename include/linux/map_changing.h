@@ -50,8 +50,8 @@ int map_changing_fill_vma(const struct map_changing_fill *fill,
  * @ctx: the userfaultfd context
  *
  * Context: any.
- * Return: true if a change is pending.  The answer lasts while
- * map_changing_lock is held, and is a hint otherwise.
+ * Return: true if a change is pending.  While map_changing_lock is held no
+ * change begins that waits for fills; otherwise the answer is a hint.
  */
 static inline bool map_changing_pending(const struct userfaultfd_ctx *ctx)
 {
@@ -64,7 +64,7 @@ static inline bool map_changing_pending(const struct userfaultfd_ctx *ctx)
  *
  * mmap_changing goes up before map_changing_gen.  The increment of
  * map_changing_gen is fully ordered, so that whatever the change does comes
- * after both.
+ * after both, for fills that do not rely on map_changing_lock.
  *
  * Context: map_changing_lock is held for writing where fills rely on it alone.
  */
@@ -95,6 +95,8 @@ static inline bool map_changing_fill_same(const struct map_changing_fill *fill)
  * map_changing_fill_init() - a fill that has not begun
  * @fill: to be set up
  * @ctx: context of the monitor that fills
+ *
+ * Context: any.
  */
 static inline void map_changing_fill_init(struct map_changing_fill *fill,
 					  struct userfaultfd_ctx *ctx)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A mode in which fills of a userfaultfd and removals do not wait for each other:
- * see mm/map_changing_yield.c.
+ * A mode in which fills of a userfaultfd and removals do not wait for each
+ * other: see mm/map_changing_yield.c.
  */
 #ifndef _LINUX_MAP_CHANGING_YIELD_H
 #define _LINUX_MAP_CHANGING_YIELD_H

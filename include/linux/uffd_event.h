@@ -16,7 +16,7 @@ struct userfaultfd_ctx;
  * enum uffd_event_state - where an event is on its way to the monitor
  * @UFFD_STATE_NEW: not in a queue yet
  * @UFFD_STATE_QUEUED: in the events of its context
- * @UFFD_STATE_READ: the monitor has it
+ * @UFFD_STATE_READ: the monitor has it, or will have it by another event
  * @UFFD_STATE_DROPPED: nobody will read it
  */
 enum uffd_event_state {
@@ -33,8 +33,8 @@ enum uffd_event_state {
  * @queue: in the events of @ctx.  W: event_wqh.lock of @ctx
  * @msg: for the reader.  W: its maker until it is queued, then event_wqh.lock
  * @state: see there.  W: as @msg
- * @free: frees an event that no task waits for, called under event_wqh.lock when it
- *	has left the queue; NULL if a task waits
+ * @free: frees an event that no task waits for, called under event_wqh.lock
+ *	when it has left the queue; NULL if a task waits
  */
 struct uffd_event {
 	struct userfaultfd_ctx *ctx;

@@ -9,6 +9,7 @@
 
 struct file;
 struct iov_iter;
+struct uffd_msg;
 struct userfaultfd_ctx;
 
 /**
@@ -25,6 +26,7 @@ struct uffd_event_file {
 	bool attached;
 };
 
+int uffd_event_copy(const struct uffd_msg *msg, struct iov_iter *to);
 int uffd_event_read(struct userfaultfd_ctx *ctx, struct iov_iter *to,
 		    struct uffd_event_file *file);
 void uffd_event_file_put(struct uffd_event_file *file);

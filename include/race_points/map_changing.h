@@ -21,8 +21,6 @@ RACE_HOLD(uffd_fork_unlocked,
 	  "fork has copied the mappings and not yet waited for the monitor");
 RACE_HOLD(uffd_fork_copied,
 	  "fork has copied the mappings and not yet flushed the parent's TLB");
-RACE_HOLD(uffd_unmap_next,
-	  "an unmapping has begun its change for one of its contexts");
 RACE_HOLD(uffd_unmap_begun,
 	  "an unmapping has begun its change and not yet unmapped anything");
 RACE_HOLD(uffd_unmap_zapped,
