@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """How much of a system is in files that the kernel has already.
 
-A patch belongs to the system in whose list the races are that its message names after `Race:`.
+A patch belongs to the system whose races its message names after `Race:`.
 One that names none prepares for the next that does, or comes after the last. A new file
 belongs to the system of the patch that brings it, and a line of an old file to that of the
 patch that has added it, or has removed it. What one patch adds and another removes is no
