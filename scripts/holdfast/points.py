@@ -32,8 +32,9 @@ COMMENT_AFTER = re.compile(r"[ \t]*(/\*.*\*/|//.*)?[ \t]*$")
 TEXT = re.compile(r"(.*/)?Kconfig.*|.*/Makefile.*|.*/Kbuild|MAINTAINERS|.*/index\.rst")
 MENTION = re.compile(r"race[-_]point|RACE_POINT")
 OPTION = re.compile(r"(menu)?config [A-Z0-9_]*RACE_POINT")
-SOURCE = re.compile(r"[ \t]*source +.(.*).$")
-KCONFIG_FRAME = re.compile(r"\s*(#.*|(end)?menu.*)?")
+SOURCE = re.compile(r"[ \t]*(?:source +.(.*).|-?include +\$\(srctree\)/(.*))$")
+LIST = re.compile(r"(.*/)?(Kconfig|Makefile).*")
+FRAME = re.compile(r"\s*(#.*|(end)?menu.*)?")
 OUR_FILE = re.compile(r"F:.*(race[-_]point|\tlocalversion|\ttools/testing/)")
 
 
@@ -183,8 +184,8 @@ def bypass_condition(lines: list[str], at: int) -> tuple[str, int]:
 # --- other text ----------------------------------------------------------------------
 
 def strip_text(lines: list[str], kept: Kept, gone: set[str]) -> None:
-    """Options, and lines of Makefiles and tables of contents; `gone` are Kconfig files that
-    nothing may source any more."""
+    """Options, and lines of Makefiles and tables of contents; `gone` are Kconfig files and
+    Makefiles that nothing may include any more."""
     in_option = False
     for line in lines:
         source = SOURCE.match(line)
@@ -193,7 +194,7 @@ def strip_text(lines: list[str], kept: Kept, gone: set[str]) -> None:
             kept.drop()
         elif in_option and (not line or line[0] in " \t"):
             continue
-        elif MENTION.search(line) or (source and source[1] in gone):
+        elif MENTION.search(line) or (source and (source[1] or source[2]) in gone):
             in_option = False
             kept.drop()
         else:
@@ -229,7 +230,7 @@ def stripped(file: File, path: str, gone: set[str], blank: bool = False, base: O
     if not code and (blank or not TEXT.fullmatch(path)):
         return file
     data = text(file.data)
-    if "Kconfig" not in path and not HINT.search(data):
+    if not LIST.fullmatch(path) and not HINT.search(data):
         return file
     newline = data.endswith("\n")
     lines = data.removesuffix("\n").split("\n")
@@ -241,8 +242,8 @@ def stripped(file: File, path: str, gone: set[str], blank: bool = False, base: O
     else:
         strip_text(lines, kept, gone)
     lines = kept.end()
-    # A Kconfig file with nothing but a frame is gone as well, until something is in it.
-    if "Kconfig" in path and all(KCONFIG_FRAME.fullmatch(line) for line in lines):
+    # A Kconfig file or Makefile with nothing but a frame is gone as well, until something is in it.
+    if LIST.fullmatch(path) and all(FRAME.fullmatch(line) for line in lines):
         return None
     return replace(file, data=raw("\n".join(lines) + ("\n" if newline and lines else "")))
 
@@ -253,7 +254,7 @@ class Stripper:
     def __init__(self, base: dict[str, File]) -> None:
         self.base = base
         self.now: dict[str, Optional[File]] = {}        # with points
-        self.gone: set[str] = set()                     # Kconfig files that are empty without
+        self.gone: set[str] = set()                     # lists that are empty without
 
     def file(self, path: str) -> Optional[File]:
         file = self.now[path]
@@ -264,14 +265,14 @@ class Stripper:
         self.now |= changes
         before = set(self.gone)
         for path in sorted(changes):
-            if "Kconfig" in path:
+            if LIST.fullmatch(path):
                 self.gone.discard(path)
                 if not self.file(path):
                     self.gone.add(path)
         if self.gone == before:
             return set(changes)
-        # one that comes or goes changes those that source it
-        return set(changes) | {path for path in self.now if "Kconfig" in path}
+        # one that comes or goes changes those that include it
+        return set(changes) | {path for path in self.now if LIST.fullmatch(path)}
 
 
 def without_points(commits: list[Commit], base: dict[str, File]) -> list[Commit]:
