@@ -3,7 +3,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Iterable, Iterator, Optional
+from typing import Callable, Iterable, Iterator, Optional
 
 FILE = re.compile(r"diff --git a/(.*) b/(.*)")
 HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")
@@ -25,6 +25,10 @@ class Hunk:
     def side(self, without: str) -> list[str]:
         return [line for kind, line in self.lines if kind != without]
 
+    def first_change(self) -> int:
+        """How many lines of context it begins with."""
+        return next((number for number, (kind, _) in enumerate(self.lines) if kind != " "), 0)
+
     def trailing(self) -> bool:
         return self.lines[-1][0] == " "
 
@@ -41,6 +45,10 @@ class FileDiff:
     mode: str = ""              # the new one, where it changes
     deletes: bool = False
     hunks: list[Hunk] = field(default_factory=list)
+
+
+# Of a hunk, the text so far, the line at which it was found, and how far that is from its place
+Accept = Callable[[Hunk, list[str], int, int], bool]
 
 
 class DoesNotFit(Exception):
@@ -130,22 +138,36 @@ def split_lines(data: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", data)
 
 
-def apply(data: str, hunks: list[Hunk]) -> tuple[str, list[int]]:
-    """The text with the hunks, and how many lines from its place each was found: as git
-    apply finds them, with all of their context, the nearest first, forward before back,
-    and never in what another hunk has touched."""
+def apply(data: str, hunks: list[Hunk], accept: Accept = lambda *_: True) -> tuple[str, list[int]]:
+    """The text with the hunks, and how many lines from its place each was found."""
+    result, offsets = place(data, hunks, accept)
+    found = []
+    for hunk, offset in zip(hunks, offsets):
+        if offset is None:
+            raise DoesNotFit(hunk)
+        found.append(offset)
+    return result, found
+
+
+def place(data: str, hunks: list[Hunk], accept: Accept = lambda *_: True) -> tuple[str, list[Optional[int]]]:
+    """The text with those hunks that fit, and how many lines from its place each was found: as
+    git apply finds them, with all of their context, the nearest first, forward before back, and
+    never in what another hunk has touched. A place that is not accepted is none."""
     lines = split_lines(data)
     taken = bytearray(len(lines))
-    offsets = []
+    offsets: list[Optional[int]] = []
+    absent = 0                  # lines that the hunks without a place would have added
     for hunk in hunks:
         before, after = hunk.side("+"), hunk.side("-")
-        start = max(hunk.new - 1, 0)
-        place = _find(lines, taken, before, start, hunk)
-        if place is None:
-            raise DoesNotFit(hunk)
-        lines[place:place + len(before)] = after
-        taken[place:place + len(before)] = b"\1" * len(after)
-        offsets.append(place - start)
+        start = max(hunk.new - 1, 0) - absent
+        found = _find(lines, taken, before, start, hunk)
+        if found is None or not accept(hunk, lines, found, found - start):
+            absent += len(after) - len(before)
+            offsets.append(None)
+            continue
+        lines[found:found + len(before)] = after
+        taken[found:found + len(before)] = b"\1" * len(after)
+        offsets.append(found - start)
     return "".join(lines), offsets
 
 

@@ -6,11 +6,12 @@ import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Optional
 
 from . import GIT, Fatal, git_environment, hunks, raw, run, text
-from .hunks import FileDiff, Hunk
-from .repo import Commit, File, Repo
+from .functions import elsewhere
+from .hunks import Accept, FileDiff, Hunk
+from .repo import Commit, File
 
 ME = "holdfast <holdfast@localhost>"
 EPOCH = "Thu, 1 Jan 1970 00:00:00 +0000"
@@ -158,29 +159,13 @@ def strip_space(message: str) -> str:
 # --- the commits -----------------------------------------------------------------------
 
 @dataclass
-class Moved:
-    """A hunk that was found elsewhere, or in another file than the one it was made on."""
-    patch: str
-    file: File                  # before
-    path: str
-    hunk: Hunk
-    offset: int
-
-    def line(self) -> int:
-        return self.hunk.old + self.offset
-
-
-@dataclass
 class Builder:
     """Makes commits of mails and new files. A new file that grows is kept in its final form:
     what it was when it came is that without the hunks of the later patches."""
     manifest: Manifest
     mails: list[Mail]
     strict: bool
-    advice: str
-    headings: Callable[[list[Moved]], list[str]]
     says: list[str] = field(default_factory=list)
-    base: dict[str, File] = field(default_factory=dict)
 
     def paths(self) -> list[str]:
         """What the series wants to know of its base."""
@@ -189,13 +174,11 @@ class Builder:
     def build(self, base: dict[str, File], new: dict[str, File]) -> list[Commit]:
         """base: those of paths() that are there; new: the new files in their final form."""
         self._check_base(base)
-        self.base = base
-        brought = self._without_growth(new)
+        brought = self.without_growth(new)
         now = dict(base)
-        moved: list[Moved] = []
         commits = []
         for number, mail in enumerate(self.mails):
-            changes = self._patch(mail, now, moved)
+            changes = self._patch(mail, now)
             changes |= {path: brought[path] for path, carrier in self.manifest.carrier.items() if carrier == number}
             if not changes:
                 raise Fatal(f"{mail.name} changes nothing; drop it")
@@ -205,7 +188,6 @@ class Builder:
                 else:
                     del now[path]
             commits.append(Commit(mail.author, f"{ME} {mail.date()}", mail.message, changes))
-        self._check_moved(moved)
         for path, file in new.items():
             if now.get(path) != file:
                 raise Fatal(f"{path} does not end as the repository has it; edit it in the tree instead, and make refresh")
@@ -228,13 +210,14 @@ class Builder:
         for number, mail in enumerate(self.mails):
             for path in (diff.path for diff in mail.files):
                 if path not in base and path not in self.manifest.carrier:
-                    raise Fatal(f"{mail.name} changes {path}, which the tree does not have; {self.advice}")
+                    raise Fatal(f"{mail.name} changes {path}, which the tree does not have; mend the patch")
                 if self.manifest.carrier.get(path, -1) >= number:
                     raise Fatal(f"{mail.name} has hunks on {path}, which comes with "
                                 f"{self.manifest.patches[self.manifest.carrier[path]]}; "
                                 "move them into the file or to a later patch")
 
-    def _without_growth(self, new: dict[str, File]) -> dict[str, File]:
+    def without_growth(self, new: dict[str, File]) -> dict[str, File]:
+        """The new files as they come."""
         files = dict(new)
         for mail in reversed(self.mails):
             for diff in reversed([diff for diff in mail.files if diff.path in files]):
@@ -246,79 +229,45 @@ class Builder:
                 files[diff.path] = File(files[diff.path].mode, raw(data))
         return files
 
-    def _patch(self, mail: Mail, now: dict[str, File], moved: list[Moved]) -> dict[str, Optional[File]]:
-        """What the hunks of a mail change, and those of them that have moved."""
+    def _patch(self, mail: Mail, now: dict[str, File]) -> dict[str, Optional[File]]:
+        """What the hunks of a mail change."""
         changes: dict[str, Optional[File]] = {}
         for diff in mail.files:
             file = changes.get(diff.path, now.get(diff.path))
             if not file:
-                raise Fatal(f"{mail.name} changes {diff.path}, which a patch has removed; {self.advice}")
+                raise Fatal(f"{mail.name} changes {diff.path}, which a patch has removed; mend the patch")
             try:
-                data, offsets = hunks.apply(text(file.data), diff.hunks)
+                data, _ = hunks.apply(text(file.data), diff.hunks, self._accept(mail, diff, file))
             except hunks.DoesNotFit as problem:
-                # one before it may have been misplaced
-                self._check_moved(moved)
-                raise self._conflict(mail, diff, problem.hunk) from None
+                heading = f", {problem.hunk.heading}" if problem.hunk.heading else ""
+                raise Fatal(f"{mail.name} does not apply: hunk {problem.hunk.number} of {diff.path} "
+                            f"(line {problem.hunk.old}{heading}); mend the patch") from None
             if diff.deletes and data:
-                raise Fatal(f"{mail.name} removes {diff.path}, which has more in it; {self.advice}")
-            known = bool(diff.blob) and file.oid.startswith(diff.blob)
-            moved += [Moved(mail.name, file, diff.path, hunk, offset)
-                      for hunk, offset in zip(diff.hunks, offsets) if offset or not known]
+                raise Fatal(f"{mail.name} removes {diff.path}, which has more in it; mend the patch")
             changes[diff.path] = None if diff.deletes else File(diff.mode or file.mode, raw(data))
         return {path: file for path, file in changes.items() if file != now.get(path)}
 
-    def _conflict(self, mail: Mail, diff: FileDiff, hunk: Hunk) -> Fatal:
-        heading = f", {hunk.heading}" if hunk.heading else ""
-        return Fatal(f"{mail.name} does not apply: hunk {hunk.number} of {diff.path} "
-                     f"(line {hunk.old}{heading}); {self.advice}")
+    def _accept(self, mail: Mail, diff: FileDiff, file: File) -> Accept:
+        """Right for a hunk that has moved with its function, fatal for one that found the same
+        lines in another."""
+        known = self.strict or bool(diff.blob) and file.oid.startswith(diff.blob)
 
-    def _check_moved(self, moved: list[Moved]) -> None:
-        """Right for a hunk that has moved with its function, fatal for one that found the
-        same lines in another."""
-        if self.strict:
-            moved = [move for move in moved if move.offset]
-        for move, heading in zip(moved, self.headings(moved) if moved else []):
-            what = f"hunk {move.hunk.number} of {move.path}"
-            if heading != move.hunk.heading:
-                raise Fatal(f"{move.patch}: {what} fits at line {move.line()} ({move.offset} lines off), but under "
-                            f"'{heading}', not under '{move.hunk.heading}'; {self.advice}")
-            if not move.offset:
-                continue
-            if not self.strict:
-                self.says.append(f"{move.patch}: {move.path}: hunk {move.hunk.number} moved by {move.offset} "
-                                 f"to line {move.line()}" + (f", {heading}" if heading else ""))
-            elif move.path in self.manifest.carrier:
-                self.says.append(f"{move.patch}: {move.path}: hunk {move.hunk.number} of its growth is "
-                                 f"{move.offset} lines off; make refresh brings it up to date")
-            else:
-                raise Fatal(f"{move.patch}: {what} is {move.offset} lines off; {self.advice}")
+        def accept(hunk: Hunk, lines: list[str], at: int, offset: int) -> bool:
+            if known and not offset:
+                return True
+            other = elsewhere(diff.path, hunk, lines, at, None)
+            if other and other.wrong:
+                raise Fatal(f"{mail.name}: hunk {hunk.number} of {diff.path} fits at line {at + 1} "
+                            f"({offset} lines off), but {other}; mend the patch")
+            if not offset:
+                return True
+            if diff.path in self.manifest.carrier:
+                self.says.append(f"{mail.name}: {diff.path}: hunk {hunk.number} of its growth is "
+                                 f"{offset} lines off; make refresh brings it up to date")
+                return True
+            if self.strict:
+                raise Fatal(f"{mail.name}: hunk {hunk.number} of {diff.path} is {offset} lines off; mend the patch")
+            self.says.append(f"{mail.name}: {diff.path}: hunk {hunk.number} moved by {offset} to line {at + 1}")
+            return True
 
-
-def headings_of(repo: Repo, base: str, moved: list[Moved]) -> list[str]:
-    """What git would print after the @@ of a change of each hunk's first line, there: the
-    function that it is in, as the attributes of the repository's files say."""
-    groups: dict[tuple[str, str], list[Moved]] = {}
-    for move in moved:
-        groups.setdefault((move.patch, move.path), []).append(move)
-    commits = []
-    for (_, path), group in groups.items():
-        for file in (group[0].file, marked(group)):
-            commits.append(Commit(f"{ME} {EPOCH}", f"{ME} {EPOCH}", "", {path: file}))
-    ids = repo.write(base, commits)
-    found: dict[tuple[str, str, int], str] = {}
-    for (patch, path), before, after in zip(groups, ids[::2], ids[1::2]):
-        diff = repo.git("diff-tree", "-p", "-U0", "--inter-hunk-context=0", "--no-color", "--no-ext-diff",
-                        "--no-textconv", before, after, "--", path)
-        for line in diff.split("\n"):
-            match = hunks.HUNK.fullmatch(line)
-            if match:
-                found[patch, path, int(match[1])] = match[5]
-    return [found.get((move.patch, move.path, move.line()), "") for move in moved]
-
-
-def marked(group: list[Moved]) -> File:
-    """The file that these hunks were found in, each one's first line changed."""
-    lines = hunks.split_lines(text(group[0].file.data))
-    for move in group:
-        lines[move.line() - 1:move.line()] = ["\1" + line for line in lines[move.line() - 1:move.line()]]
-    return File(group[0].file.mode, raw("".join(lines)))
+        return accept
