@@ -13,6 +13,7 @@
 # LEVEL=quick         of make test: quick or full
 # ACCEL=              kvm or tcg; found out by itself
 # KDIR=               of make apply: a kernel tree of your own
+# MERGE=0             of make apply KDIR=: 1 merges what does not fit, and prepares what conflicts
 # KERNEL_TARBALL=     kernel source to use in place of the pinned one (tarball, .deb)
 # POINTS=1            of make export and make apply KDIR=: 0 leaves race points and bypasses out
 # SIGNOFF=0           of make export: 1 adds your Signed-off-by

@@ -27,6 +27,7 @@ class Place:
 
 def name_of(heading: str) -> str:
     """Of the function, whatever else is said of it: `static` comes and goes."""
+    heading = re.sub(r"/\*.*?(\*/|$)|//.*", "", heading)
     macro = re.match(r"[A-Z0-9_]*DEFINE[A-Z0-9_]*\((\w+)", heading)
     if macro:
         return macro[1]
