@@ -36,14 +36,14 @@ static char *page(int i)
 }
 
 /* A thread waits for page 1, and the monitor has read its fault. */
-static void fault(void)
+static void fault_waits(void)
 {
 	struct uffd_msg msg;
 
 	actor_call(&m.actor, 0, SYS_getrandom, (long)page(1), 1, 0);
 	event_read(m.uffd, UFFD_EVENT_PAGEFAULT, &msg);
 	if (msg.arg.pagefault.address != (uintptr_t)page(1))
-		race_broken("a fault of another page");
+		race_broken("the fault is of another page");
 }
 
 /*
@@ -67,7 +67,7 @@ static void look(struct refused_fill *o)
 static void killed_fork(struct refused_fill *o, const char *src)
 {
 	monitored_start_twin(&m, PAGES, UFFD_FEATURE_EVENT_FORK);
-	fault();
+	fault_waits();
 	change_layout(&m, &m.twin, 0, UFFD_EVENT_FORK);
 	if (!actor_blocked(&m.twin, 0) || !event_readable(m.uffd, 0))
 		race_broken("fork does not wait for its monitor");
