@@ -65,6 +65,8 @@ static inline int pmd_state_error(enum pmd_state state)
 	return state == PMD_STATE_HUGE ? -EEXIST : -EFAULT;
 }
 
+enum pmd_state pte_prealloc(struct mm_struct *mm, pmd_t *pmd,
+			    pgtable_t *prealloc);
 enum pmd_state pmd_install_table(struct mm_struct *mm, pmd_t *pmd,
 				 pgtable_t *prealloc);
 
