@@ -176,20 +176,16 @@ void map_changing_fill_pause(struct map_changing_fill *fill,
 }
 
 /**
- * map_changing_fill_vma() - is this the kind of mapping that was filled before?
- * @fill: a fill that was admitted
+ * __map_changing_fill_vma() - the comparison of map_changing_fill_vma()
+ * @fill: a fill that has dropped its locks
  * @vma: the mapping where it goes on
  *
- * A page that the fill brings along would not fit in a mapping of another kind.
- *
- * Context: the mmap_lock of @vma is held.
- * Return: 0, or -EAGAIN.
+ * Context: as map_changing_fill_vma().
+ * Return: as map_changing_fill_vma().
  */
-int map_changing_fill_vma(const struct map_changing_fill *fill,
-			  const struct vm_area_struct *vma)
+int __map_changing_fill_vma(const struct map_changing_fill *fill,
+			    const struct vm_area_struct *vma)
 {
-	if (likely(!fill->resumed))
-		return 0;
 	/* As if a fill could go on in any mapping. */
 	if (race_bypass(uffd_fill_kind))
 		return 0;

@@ -136,33 +136,26 @@ void map_changing_invalidate(struct userfaultfd_ctx *ctx)
 }
 
 /**
- * map_changing_fill_hint() - need this fill not even try?
- * @fill: a fill that was admitted
+ * __map_changing_fill_hint() - need this fill not even try?
+ * @fill: a fill in yielding mode
  *
  * Context: any.
- * Return: false if map_changing_fill_valid() will be false.
+ * Return: as map_changing_fill_hint().
  */
-bool map_changing_fill_hint(const struct map_changing_fill *fill)
+bool __map_changing_fill_hint(const struct map_changing_fill *fill)
 {
-	return !fill->ctx->map_changing_yield || map_changing_fill_same(fill);
+	return map_changing_fill_same(fill);
 }
 
 /**
- * map_changing_fill_valid() - may this page be installed?
- * @fill: a fill that was admitted
+ * __map_changing_fill_valid() - may this page be installed?
+ * @fill: a fill in yielding mode
  *
- * In the default mode nothing can have changed, since the fill holds
- * map_changing_lock.
- *
- * Context: the lock of the page table that gets the page was taken just before,
- * and after the page table, and the page in the page cache, were visible to
- * others.
- * Return: true, or false if the fill has to end with -EAGAIN.
+ * Context: as map_changing_fill_valid().
+ * Return: as map_changing_fill_valid().
  */
-bool map_changing_fill_valid(const struct map_changing_fill *fill)
+bool __map_changing_fill_valid(const struct map_changing_fill *fill)
 {
-	if (likely(!fill->ctx->map_changing_yield))
-		return true;
 	/*
 	 * [F5]: a removal that saw no page table did not take its lock.  Pairs
 	 * with map_changing_raise().
@@ -172,25 +165,20 @@ bool map_changing_fill_valid(const struct map_changing_fill *fill)
 }
 
 /**
- * map_changing_fill_contended() - shall this fill let others in?
- * @fill: a fill that was admitted, and has installed at least one page since
+ * __map_changing_fill_contended() - shall this fill let others in?
+ * @fill: a fill in yielding mode
  * @vma: the mapping that is filled
  *
- * If so it calls map_changing_fill_pause(), drops its locks and begins again.
- *
- * Context: the locks of the fill are held.
- * Return: true in yielding mode if somebody waits for one of the locks, and the
- * fill will see it when another mapping takes the place of this one.
+ * Context: as map_changing_fill_contended().
+ * Return: as map_changing_fill_contended().
  */
-bool map_changing_fill_contended(const struct map_changing_fill *fill,
-				 const struct vm_area_struct *vma)
+bool __map_changing_fill_contended(const struct map_changing_fill *fill,
+				   const struct vm_area_struct *vma)
 {
 	const unsigned int seen = UFFD_FEATURE_EVENT_UNMAP |
 				  UFFD_FEATURE_EVENT_REMAP;
 	struct userfaultfd_ctx *ctx = fill->ctx;
 
-	if (likely(!ctx->map_changing_yield))
-		return false;
 	if (vma->vm_userfaultfd_ctx.ctx != ctx ||
 	    (READ_ONCE(ctx->features) & seen) != seen)
 		return false;

@@ -73,9 +73,12 @@ static void map_changing_yield_validates_page(struct kunit *test)
 	struct map_changing_fill fill = new_fill(new_yielding_ctx(test));
 
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
+	KUNIT_EXPECT_TRUE(test, map_changing_fill_valid(NULL));
+	KUNIT_EXPECT_TRUE(test, map_changing_fill_hint(&fill));
 	KUNIT_EXPECT_TRUE(test, map_changing_fill_valid(&fill));
 	KUNIT_EXPECT_EQ(test, map_changing_announce_removal(fill.ctx, true), 0);
 	KUNIT_EXPECT_EQ(test, changes(fill.ctx), 1);
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_hint(&fill));
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_valid(&fill));
 	KUNIT_EXPECT_EQ(test, try_fill(fill.ctx), -EAGAIN);
 	map_changing_end(fill.ctx);
@@ -151,9 +154,7 @@ static void map_changing_yield_contended(struct kunit *test)
 	vma.vm_userfaultfd_ctx.ctx = other;
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
 	vma.vm_userfaultfd_ctx.ctx = ctx;
-	ctx->map_changing_yield = false;
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
-	ctx->map_changing_yield = true;
+	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(NULL, &vma));
 	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill, &vma));
 	map_changing_fill_pause(&fill, &vma);
 	KUNIT_EXPECT_TRUE(test, second_done(&c));

@@ -36,38 +36,8 @@
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 
-#include <asm/pgalloc.h>
-
 #include "internal.h"
 #include "pgtable_install.h"
-
-/**
- * pte_prealloc() - have a page table at hand where there is none
- * @mm: the mm
- * @pmd: of the page table
- * @prealloc: where the caller keeps a page table, or NULL there; set if one is
- *	allocated
- *
- * What is at hand is installed by pte_install_map_lock() together with its
- * first entry, or freed by the caller.
- *
- * Context: process context, sleeps.  The mmap_lock of @mm is held, for reading
- * at least: if there is a page table it stays on kernels that do not take page
- * tables away under mmap_lock for reading.
- * Return: PMD_STATE_TABLE if there is a page table, or one at hand;
- * PMD_STATE_NONE if there is no memory for one; otherwise what the pmd holds.
- */
-enum pmd_state pte_prealloc(struct mm_struct *mm, pmd_t *pmd,
-			    pgtable_t *prealloc)
-{
-	enum pmd_state state = pmd_state(pmdp_get_lockless(pmd));
-
-	if (likely(state != PMD_STATE_NONE))
-		return state;
-	if (!*prealloc)
-		*prealloc = pte_alloc_one(mm);
-	return *prealloc ? PMD_STATE_TABLE : PMD_STATE_NONE;
-}
 
 /**
  * pmd_install_table() - install a page table, unless something else is there

@@ -9,6 +9,8 @@
 #include <linux/errno.h>
 #include <linux/mm.h>
 
+#include <asm/pgalloc.h>
+
 #include <race_points/pgtable_install.h>
 
 #include "internal.h"
@@ -65,8 +67,34 @@ static inline int pmd_state_error(enum pmd_state state)
 	return state == PMD_STATE_HUGE ? -EEXIST : -EFAULT;
 }
 
-enum pmd_state pte_prealloc(struct mm_struct *mm, pmd_t *pmd,
-			    pgtable_t *prealloc);
+/**
+ * pte_prealloc() - have a page table at hand where there is none
+ * @mm: the mm
+ * @pmd: of the page table
+ * @prealloc: where the caller keeps a page table, or NULL there; set if one is
+ *	allocated
+ *
+ * What is at hand is installed by pte_install_map_lock() together with its
+ * first entry, or freed by the caller.
+ *
+ * Context: process context, sleeps.  The mmap_lock of @mm is held, for reading
+ * at least: if there is a page table it stays on kernels that do not take page
+ * tables away under mmap_lock for reading.
+ * Return: PMD_STATE_TABLE if there is a page table, or one at hand;
+ * PMD_STATE_NONE if there is no memory for one; otherwise what the pmd holds.
+ */
+static inline enum pmd_state
+pte_prealloc(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc)
+{
+	enum pmd_state state = pmd_state(pmdp_get_lockless(pmd));
+
+	if (likely(state != PMD_STATE_NONE))
+		return state;
+	if (!*prealloc)
+		*prealloc = pte_alloc_one(mm);
+	return *prealloc ? PMD_STATE_TABLE : PMD_STATE_NONE;
+}
+
 enum pmd_state pmd_install_table(struct mm_struct *mm, pmd_t *pmd,
 				 pgtable_t *prealloc);
 

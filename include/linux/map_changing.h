@@ -42,8 +42,8 @@ void map_changing_end(struct userfaultfd_ctx *ctx);
 int __map_changing_fill_begin(struct map_changing_fill *fill);
 void map_changing_fill_pause(struct map_changing_fill *fill,
 			     const struct vm_area_struct *vma);
-int map_changing_fill_vma(const struct map_changing_fill *fill,
-			  const struct vm_area_struct *vma);
+int __map_changing_fill_vma(const struct map_changing_fill *fill,
+			    const struct vm_area_struct *vma);
 
 /**
  * map_changing_pending() - has a change begun that the monitor has not read?
@@ -161,6 +161,22 @@ static inline int map_changing_fill_begin(struct map_changing_fill *fill)
 static inline void map_changing_fill_end(const struct map_changing_fill *fill)
 {
 	up_read(&fill->ctx->map_changing_lock);
+}
+
+/**
+ * map_changing_fill_vma() - is this the kind of mapping that was filled before?
+ * @fill: a fill that was admitted
+ * @vma: the mapping where it goes on
+ *
+ * A page that the fill brings along would not fit in a mapping of another kind.
+ *
+ * Context: the mmap_lock of @vma is held.
+ * Return: 0, or -EAGAIN.
+ */
+static inline int map_changing_fill_vma(const struct map_changing_fill *fill,
+					const struct vm_area_struct *vma)
+{
+	return likely(!fill->resumed) ? 0 : __map_changing_fill_vma(fill, vma);
 }
 
 #endif /* _LINUX_MAP_CHANGING_H */

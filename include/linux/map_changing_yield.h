@@ -21,8 +21,10 @@ int map_changing_set_yield(struct userfaultfd_ctx *ctx);
 int map_changing_announce_removal(struct userfaultfd_ctx *ctx, bool validated);
 void map_changing_invalidate(struct userfaultfd_ctx *ctx);
 
-const struct map_changing_fill *
-map_changing_fill_yielding(const struct map_changing_fill *fill);
+/*
+ * In the default mode nothing can change, since a fill holds map_changing_lock.
+ * The functions that follow are given a fill in yielding mode, or NULL.
+ */
 bool __map_changing_fill_hint(const struct map_changing_fill *fill);
 bool __map_changing_fill_valid(const struct map_changing_fill *fill);
 bool __map_changing_fill_contended(const struct map_changing_fill *fill,
@@ -30,7 +32,7 @@ bool __map_changing_fill_contended(const struct map_changing_fill *fill,
 
 /**
  * map_changing_fill_hint() - need this fill not even try?
- * @fill: from map_changing_fill_yielding()
+ * @fill: a fill in yielding mode, or NULL
  *
  * Context: any.
  * Return: false if map_changing_fill_valid() will be false.
@@ -42,7 +44,7 @@ static inline bool map_changing_fill_hint(const struct map_changing_fill *fill)
 
 /**
  * map_changing_fill_valid() - may this page be installed?
- * @fill: from map_changing_fill_yielding()
+ * @fill: a fill in yielding mode, or NULL
  *
  * Context: the lock of the page table that gets the page was taken just before,
  * and after the page table, and the page in the page cache, were visible to
@@ -56,8 +58,8 @@ static inline bool map_changing_fill_valid(const struct map_changing_fill *fill)
 
 /**
  * map_changing_fill_contended() - shall this fill let others in?
- * @fill: from map_changing_fill_yielding(); has installed a page since it was
- *	admitted
+ * @fill: a fill in yielding mode that has installed a page since it was
+ *	admitted, or NULL
  * @vma: the mapping that is filled
  *
  * If so it calls map_changing_fill_pause(), drops its locks and begins again.
