@@ -101,7 +101,7 @@ static bool asleep(struct waiter *w, struct task_struct *task)
 	unsigned long end = jiffies + DEADLINE;
 
 	wait_for_completion(&w->started);
-	while (!wait_task_inactive(task, TASK_UNINTERRUPTIBLE)) {
+	while (!wait_task_inactive(task, TASK_KILLABLE)) {
 		if (time_after(jiffies, end))
 			return false;
 		schedule_timeout_uninterruptible(1);
