@@ -31,7 +31,7 @@
 
 /* A removal of memory whose monitor wants to know of it passes all of these. */
 #define REMOVAL	"uffd_remove_begin"
-#define GUARDS	"map_changing_lock", "map_changing_yield"
+#define GUARDS	"map_changing_lock", "map_changing_order"
 /* It does not pass this one. */
 #define UNASKED	"map_changing_gen"
 
@@ -775,10 +775,10 @@ static void several_guards(void)
 {
 	char text[4096];
 
-	check(run_race("map_changing_lock,map_changing_yield", race_of_removal,
+	check(run_race("map_changing_lock,map_changing_order", race_of_removal,
 		       text, sizeof(text)) == KSFT_PASS);
 	check(strstr(text, "guard: map_changing_lock hits="));
-	check(strstr(text, "guard: map_changing_yield hits="));
+	check(strstr(text, "guard: map_changing_order hits="));
 	check(run_race("map_changing_lock," UNASKED, race_of_removal, text,
 		       sizeof(text)) == KSFT_FAIL);
 	check(strstr(text, "guard: " UNASKED " hits=0\n"));
