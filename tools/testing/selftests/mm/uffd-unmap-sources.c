@@ -31,19 +31,31 @@ static void shm_remap(void)
 	monitored_stop(&m);
 }
 
+/*
+ * A new segment, attached by a task that is monitored.  NULL if there can be
+ * none: then the case is skipped for the reason in @missing.
+ */
+static char *attach(int *id, size_t size, int flags, const char *missing)
+{
+	*id = shmget(IPC_PRIVATE, size, flags | 0600);
+	if (*id < 0) {
+		check_skip = missing;
+		return NULL;
+	}
+	monitored_start(&m, PAGES, EVENTS);
+	actor_call(&m.actor, 0, SYS_shmat, *id, 0, 0);
+	return (char *)returned(0);
+}
+
 /* A segment of small pages cannot be registered: shmdt() is no change. */
 static void shm_detach(void)
 {
-	int id = shmget(IPC_PRIVATE, 2 * page_size(), 0600);
 	char *at;
+	int id;
 
-	if (id < 0) {
-		check_skip = "no System V shared memory";
+	at = attach(&id, 2 * page_size(), 0, "no System V shared memory");
+	if (!at)
 		return;
-	}
-	monitored_start(&m, PAGES, EVENTS);
-	actor_call(&m.actor, 0, SYS_shmat, id, 0, 0);
-	at = (char *)returned(0);
 	check(register_range(at, 2 * page_size()) == EINVAL);
 	actor_call(&m.actor, 0, SYS_shmdt, (long)at);
 	check(!returned(0));
@@ -59,16 +71,13 @@ static void shm_detach(void)
 static void shm_detach_huge_part(int first, int pages)
 {
 	const size_t huge = 2 << 20;
-	int id = shmget(IPC_PRIVATE, 2 * huge, SHM_HUGETLB | 0600);
 	char *at;
+	int id;
 
-	if (id < 0) {
-		check_skip = "no huge pages for System V shared memory";
+	at = attach(&id, 2 * huge, SHM_HUGETLB,
+		    "no huge pages for System V shared memory");
+	if (!at)
 		return;
-	}
-	monitored_start(&m, PAGES, EVENTS);
-	actor_call(&m.actor, 0, SYS_shmat, id, 0, 0);
-	at = (char *)returned(0);
 	check(!register_range(at + first * huge, pages * huge));
 	actor_call(&m.actor, 0, SYS_shmdt, (long)at);
 	unmap_is_told(at + first * huge, pages * huge);
