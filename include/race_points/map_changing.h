@@ -67,7 +67,7 @@ RACE_GUARD(uffd_fork_uprobe,
 RACE_GUARD(uffd_mremap_populate,
 	   "mremap faults in a locked tail after its event was read");
 RACE_GUARD(uffd_unmap_withdraw,
-	   "an unmapping that fails withdraws the changes that it has begun");
+	   "an unmapping that fails begins no change");
 RACE_GUARD(uffd_withdraw_wakes,
 	   "a change that is withdrawn wakes the faults of its context");
 RACE_GUARD(uffd_unmap_gone,
