@@ -48,7 +48,7 @@ test: ## all tests; the last line counts them
 kunit: ## the KUnit suites of the series, in a VM
 	@vm/ready kunit && vm/deps && vm/run kunit
 
-bench: ## what a fill and a page fault cost in instructions, base and series
+bench: ## what fills, faults and write protection cost in instructions, base and series
 	@vm/ready bench && vm/deps && vm/run bench
 
 soak: ## userfaultfd events under random load for MINUTES, in both modes

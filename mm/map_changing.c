@@ -17,7 +17,7 @@
  *
  *	change					fill
  *
- *	map_changing_begin()			map_changing_fill_begin()
+ *	map_changing_begin()...			map_changing_fill_begin()
  *	  write lock, waits for fills		  read lock
  *	  mmap_changing++			  first: note map_changing_gen
  *	  map_changing_gen++			  later: has it moved? -EAGAIN
@@ -40,14 +40,10 @@
  * serves that fault may wait for one of them.  In that gap a whole change can
  * begin and end, and leave mmap_changing as it was; map_changing_gen has moved.
  *
- * A monitor without events is not told that another mapping has taken the place
- * of the one that is filled.  map_changing_fill_vma() ends a fill that comes
- * back to a mapping of another context or of another kind.
- *
  * Lock order: mmap_lock -> map_changing_lock -> all that a fill takes.  Nothing
- * is taken under the write side.  A change that holds mmap_lock for writing
- * finds no fill that holds map_changing_lock; userfaultfd_remove_prep() holds
- * mmap_lock for reading, and does.
+ * is taken under the write side.  A fill holds mmap_lock for reading all the
+ * while, so that only userfaultfd_remove_prep(), which holds mmap_lock for
+ * reading as well, finds a fill to wait for.
  *
  * All this is within one context.  A fill through the file of another context
  * than that of the mapping is neither refused nor waited for because of changes
@@ -59,7 +55,6 @@
 #include <linux/bug.h>
 #include <linux/errno.h>
 #include <linux/map_changing.h>
-#include <linux/mm.h>
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 
@@ -67,8 +62,9 @@
  * map_changing_begin() - the memory layout is about to change
  * @ctx: context of a mapping that changes, which keeps it
  *
- * Waits for the fills that were admitted before.  Later fills get -EAGAIN until
- * map_changing_end().
+ * Later fills get -EAGAIN until map_changing_end().  There is no fill to wait
+ * for, since mmap_lock excludes them: map_changing_lock is taken so that both
+ * counts go up under it without exception, and for lockdep.
  *
  * Context: process context, sleeps.  The mmap_lock of ctx->mm is held for
  * writing.
@@ -84,9 +80,10 @@ void map_changing_begin(struct userfaultfd_ctx *ctx)
  * map_changing_begin_removal() - pages are about to be removed
  * @ctx: context of a mapping that loses them, which keeps it
  *
- * As map_changing_begin(), for callers that can fail.
+ * As map_changing_begin(), but waits for the fills that were admitted before.
  *
- * Context: process context, sleeps.  The mmap_lock of ctx->mm is held.
+ * Context: process context, sleeps.  The mmap_lock of ctx->mm is held for
+ * reading.
  * Return: 0; or -EINTR if the task was killed before or while it waited:
  * nothing has begun, and the caller must not remove anything.
  */
@@ -152,46 +149,4 @@ int __map_changing_fill_begin(struct map_changing_fill *fill)
 	}
 	up_read(&ctx->map_changing_lock);
 	return -EAGAIN;
-}
-
-/**
- * map_changing_fill_pause() - a fill is about to drop its locks
- * @fill: a fill for which map_changing_fill_begin() returned 0
- * @vma: the mapping that is filled
- *
- * Ends the fill as map_changing_fill_end() does, and notes what it was filling.
- * In order to go on it calls map_changing_fill_begin() again, and then
- * map_changing_fill_vma().
- *
- * Context: process context, the mmap_lock of @vma is held.
- */
-void map_changing_fill_pause(struct map_changing_fill *fill,
-			     const struct vm_area_struct *vma)
-{
-	fill->resumed = true;
-	fill->vma_ctx = vma->vm_userfaultfd_ctx.ctx;
-	fill->vm_ops = vma->vm_ops;
-	fill->vm_flags = vma->vm_flags;
-	map_changing_fill_end(fill);
-}
-
-/**
- * __map_changing_fill_vma() - the comparison of map_changing_fill_vma()
- * @fill: a fill that has dropped its locks
- * @vma: the mapping where it goes on
- *
- * Context: as map_changing_fill_vma().
- * Return: as map_changing_fill_vma().
- */
-int __map_changing_fill_vma(const struct map_changing_fill *fill,
-			    const struct vm_area_struct *vma)
-{
-	/* As if a fill could go on in any mapping. */
-	if (race_bypass(uffd_fill_kind))
-		return 0;
-	if (fill->vma_ctx != vma->vm_userfaultfd_ctx.ctx ||
-	    fill->vm_ops != vma->vm_ops ||
-	    (fill->vm_flags ^ vma->vm_flags) & (VM_SHARED | VM_HUGETLB))
-		return -EAGAIN;
-	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit tests of mm/map_changing.c: fills and changes of a context that no file
- * and no mapping knows of.
+ * and no mapping knows of; and of what fills know of mappings.
  */
 #include <kunit/test.h>
 #include <linux/atomic.h>
@@ -9,8 +9,10 @@
 #include <linux/map_changing.h>
 #include <linux/mm.h>
 #include <linux/rwsem.h>
+#include <linux/string.h>
 
 #include "map_changing_test.h"
+#include "uffd_fill_kind.h"
 
 /* Without a change a fill is admitted, and leaves the lock free. */
 static void map_changing_admits_at_rest(struct kunit *test)
@@ -84,9 +86,9 @@ static void map_changing_sees_whole_change(struct kunit *test)
 }
 
 /* May a fill that was in a mapping without flags go on in this one? */
-static int goes_on(const struct map_changing_fill *fill, unsigned long flags,
-		   const struct vm_operations_struct *ops,
-		   struct userfaultfd_ctx *ctx)
+static bool goes_on(const struct uffd_fill_kind *kind, unsigned long flags,
+		    const struct vm_operations_struct *ops,
+		    struct userfaultfd_ctx *ctx)
 {
 	const struct vm_area_struct vma = {
 		.vm_flags = flags,
@@ -94,7 +96,7 @@ static int goes_on(const struct map_changing_fill *fill, unsigned long flags,
 		.vm_userfaultfd_ctx.ctx = ctx,
 	};
 
-	return map_changing_fill_vma(fill, &vma);
+	return uffd_fill_kind_fits(kind, &vma);
 }
 
 /* A fill goes on in a mapping of the same context and kind, and in no other. */
@@ -102,23 +104,23 @@ static void map_changing_knows_mapping(struct kunit *test)
 {
 	static const struct vm_operations_struct ops, other_ops;
 	struct userfaultfd_ctx *ctx = new_ctx(test);
-	struct map_changing_fill fill = new_fill(ctx);
 	const struct vm_area_struct vma = {
 		.vm_ops = &ops,
 		.vm_userfaultfd_ctx.ctx = ctx,
 	};
+	struct uffd_fill_kind kind;
 
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
-	map_changing_fill_pause(&fill, &vma);
-	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&ctx->map_changing_lock));
-	KUNIT_EXPECT_EQ(test, map_changing_fill_vma(&fill, &vma), 0);
-	KUNIT_EXPECT_EQ(test, goes_on(&fill, 0, &ops, ctx), 0);
-	KUNIT_EXPECT_EQ(test, goes_on(&fill, VM_LOCKED, &ops, ctx), 0);
-	KUNIT_EXPECT_EQ(test, goes_on(&fill, VM_HUGETLB, &ops, ctx), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, goes_on(&fill, VM_SHARED, &ops, ctx), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, goes_on(&fill, 0, &other_ops, ctx), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, goes_on(&fill, 0, &ops, new_ctx(test)), -EAGAIN);
+	/* Nothing depends on what uffd_fill_kind_init() does not set. */
+	memset(&kind, 0xa5, sizeof(kind));
+	uffd_fill_kind_init(&kind);
+	KUNIT_EXPECT_TRUE(test, goes_on(&kind, VM_SHARED, &other_ops, ctx));
+	uffd_fill_kind_note(&kind, &vma);
+	KUNIT_EXPECT_TRUE(test, goes_on(&kind, 0, &ops, ctx));
+	KUNIT_EXPECT_TRUE(test, goes_on(&kind, VM_LOCKED, &ops, ctx));
+	KUNIT_EXPECT_FALSE(test, goes_on(&kind, VM_HUGETLB, &ops, ctx));
+	KUNIT_EXPECT_FALSE(test, goes_on(&kind, VM_SHARED, &ops, ctx));
+	KUNIT_EXPECT_FALSE(test, goes_on(&kind, 0, &other_ops, ctx));
+	KUNIT_EXPECT_FALSE(test, goes_on(&kind, 0, &ops, new_ctx(test)));
 }
 
 /* Fills do not wait for each other. */

@@ -87,10 +87,9 @@ static inline int try_fill(struct userfaultfd_ctx *ctx)
 static inline int gap(struct map_changing_fill *fill,
 		      void (*between)(struct userfaultfd_ctx *ctx))
 {
-	struct vm_area_struct vma = { .vm_userfaultfd_ctx.ctx = fill->ctx };
 	int err;
 
-	map_changing_fill_pause(fill, &vma);
+	map_changing_fill_pause(fill);
 	between(fill->ctx);
 	err = map_changing_fill_begin(fill);
 	if (!err)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The yielding mode of map_changing: a removal does not wait for fills, which
- * may be at it for gigabytes, and a fill lets those in who wait for its locks.
- * See mm/map_changing.c for the default mode, and for the members of struct
- * userfaultfd_ctx.
+ * can copy gigabytes.  See mm/map_changing.c for the default mode, and for the
+ * members of struct userfaultfd_ctx.
  *
  *	map_changing_yield	the mode.  W: map_changing_lock, before
  *				UFFDIO_API
@@ -29,31 +28,20 @@
  * stored, so both need a full barrier, R2's and F5.  R1 comes before R2, and F1
  * before F2: a fill that has noted the number of R2 sees mmap_changing raised,
  * unless the event was read; then it may go on.
- * tools/verification/map_changing models this with store buffers.
  *
  * Pages of hugetlb are not validated: a fill has them in the page cache, and
  * its reservations changed, before it takes the page-table lock.  Nor is what
  * UFFDIO_WRITEPROTECT changes.  Removals from such mappings wait as in the
- * default mode: for one page where fills let others in, and for a whole
- * UFFDIO_WRITEPROTECT.
- *
- * A fill lets others in only where whatever could put another mapping in the
- * place of this one moves map_changing_gen: the events of munmap and mremap are
- * on, and UNREGISTER moves it in this mode.  Others may split the mapping: then
- * the fill ends with what it has done.  A fill through the file of another
- * context than that of the mapping never lets others in.
+ * default mode.
  */
 #include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/map_changing.h>
 #include <linux/map_changing_yield.h>
-#include <linux/mm.h>
-#include <linux/mmap_lock.h>
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>
-#include <linux/userfaultfd_k.h>
 
 #include <race_points/map_changing.h>
 
@@ -121,33 +109,6 @@ int map_changing_announce_removal(struct userfaultfd_ctx *ctx, bool validated)
 }
 
 /**
- * map_changing_invalidate() - fills that hold no lock now must not go on
- * @ctx: context of a mapping that is unregistered
- *
- * For changes that the monitor makes itself: there is no event and nothing to
- * wait for.  In the default mode such fills go on, as they did before.
- *
- * Context: the mmap_lock of ctx->mm is held for writing.
- */
-void map_changing_invalidate(struct userfaultfd_ctx *ctx)
-{
-	if (ctx->map_changing_yield)
-		atomic_long_inc_return(&ctx->map_changing_gen);
-}
-
-/**
- * __map_changing_fill_hint() - need this fill not even try?
- * @fill: a fill in yielding mode
- *
- * Context: any.
- * Return: as map_changing_fill_hint().
- */
-bool __map_changing_fill_hint(const struct map_changing_fill *fill)
-{
-	return map_changing_fill_same(fill);
-}
-
-/**
  * __map_changing_fill_valid() - may this page be installed?
  * @fill: a fill in yielding mode
  *
@@ -162,30 +123,4 @@ bool __map_changing_fill_valid(const struct map_changing_fill *fill)
 	 */
 	smp_mb__after_spinlock();
 	return map_changing_fill_same(fill);
-}
-
-/**
- * __map_changing_fill_contended() - shall this fill let others in?
- * @fill: a fill in yielding mode
- * @vma: the mapping that is filled
- *
- * Context: as map_changing_fill_contended().
- * Return: as map_changing_fill_contended().
- */
-bool __map_changing_fill_contended(const struct map_changing_fill *fill,
-				   const struct vm_area_struct *vma)
-{
-	const unsigned int seen = UFFD_FEATURE_EVENT_UNMAP |
-				  UFFD_FEATURE_EVENT_REMAP;
-	struct userfaultfd_ctx *ctx = fill->ctx;
-
-	if (vma->vm_userfaultfd_ctx.ctx != ctx ||
-	    (READ_ONCE(ctx->features) & seen) != seen)
-		return false;
-	/* As in the default mode. */
-	if (race_bypass(map_changing_break))
-		return false;
-
-	return vma_lock_is_contended(vma) ||
-	       rwsem_is_contended(&ctx->map_changing_lock);
 }

@@ -7,13 +7,9 @@
 #include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
-#include <linux/jiffies.h>
 #include <linux/map_changing.h>
 #include <linux/map_changing_yield.h>
-#include <linux/mm.h>
-#include <linux/mmap_lock.h>
 #include <linux/rwsem.h>
-#include <linux/sched.h>
 #include <linux/userfaultfd_k.h>
 
 #include "map_changing_test.h"
@@ -37,30 +33,6 @@ static int act_announce_validated(struct second *c)
 	return map_changing_announce_removal(c->ctx, true);
 }
 
-static int act_mmap_write(struct second *c)
-{
-	mmap_write_lock(c->ctx->mm);
-	mmap_write_unlock(c->ctx->mm);
-	return 0;
-}
-
-/*
- * UFFDIO_UNREGISTER ends fills that have dropped their locks, in yielding mode
- * only.
- */
-static void map_changing_yield_sees_unregister(struct kunit *test)
-{
-	struct map_changing_fill fill = new_fill(new_ctx(test));
-
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
-	KUNIT_EXPECT_EQ(test, gap(&fill, map_changing_invalidate), 0);
-
-	fill = new_fill(new_yielding_ctx(test));
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
-	KUNIT_EXPECT_EQ(test, gap(&fill, map_changing_invalidate), -EAGAIN);
-	KUNIT_EXPECT_FALSE(test, map_changing_pending(fill.ctx));
-}
-
 static void whole_removal(struct userfaultfd_ctx *ctx)
 {
 	if (!map_changing_announce_removal(ctx, true))
@@ -74,11 +46,9 @@ static void map_changing_yield_validates_page(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
 	KUNIT_EXPECT_TRUE(test, map_changing_fill_valid(NULL));
-	KUNIT_EXPECT_TRUE(test, map_changing_fill_hint(&fill));
 	KUNIT_EXPECT_TRUE(test, map_changing_fill_valid(&fill));
 	KUNIT_EXPECT_EQ(test, map_changing_announce_removal(fill.ctx, true), 0);
 	KUNIT_EXPECT_EQ(test, changes(fill.ctx), 1);
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_hint(&fill));
 	KUNIT_EXPECT_FALSE(test, map_changing_fill_valid(&fill));
 	KUNIT_EXPECT_EQ(test, try_fill(fill.ctx), -EAGAIN);
 	map_changing_end(fill.ctx);
@@ -126,78 +96,6 @@ static void map_changing_yield_killed(struct kunit *test)
 	}
 }
 
-/*
- * A fill lets tasks in that wait for map_changing_lock if it sees every change
- * of the mapping: the events of munmap and mremap are on, and the mapping is of
- * the fill's own context.
- */
-static void map_changing_yield_contended(struct kunit *test)
-{
-	struct userfaultfd_ctx *ctx = new_yielding_ctx(test), *other = new_ctx(test);
-	struct map_changing_fill fill = new_fill(ctx);
-	struct vm_area_struct vma = {
-		.vm_mm = ctx->mm,
-		.vm_userfaultfd_ctx.ctx = ctx,
-	};
-	struct second c;
-
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
-	map_changing_fill_pause(&fill, &vma);
-	change_blocked(test, &c, &fill, act_removal);
-	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill, &vma));
-	ctx->features = UFFD_FEATURE_EVENT_UNMAP;
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
-	ctx->features = UFFD_FEATURE_EVENT_REMAP;
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
-	ctx->features |= UFFD_FEATURE_EVENT_UNMAP;
-	vma.vm_userfaultfd_ctx.ctx = other;
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
-	vma.vm_userfaultfd_ctx.ctx = ctx;
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(NULL, &vma));
-	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill, &vma));
-	map_changing_fill_pause(&fill, &vma);
-	KUNIT_EXPECT_TRUE(test, second_done(&c));
-	/* The removal has begun, and the fill must not go on. */
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), -EAGAIN);
-	map_changing_end(ctx);
-	second_stop(&c);
-}
-
-/*
- * A fill lets tasks in that wait for mmap_lock, and goes on if they have begun
- * no change of its context.
- */
-static void map_changing_yield_mmap_contended(struct kunit *test)
-{
-	struct map_changing_fill fill = new_fill(new_yielding_ctx(test));
-	struct mm_struct *mm = fill.ctx->mm;
-	struct vm_area_struct vma = {
-		.vm_mm = mm,
-		.vm_userfaultfd_ctx.ctx = fill.ctx,
-	};
-	unsigned long end = jiffies + DEADLINE;
-	struct second c;
-
-	second_create(test, &c, fill.ctx, act_mmap_write);
-	mmap_read_lock(mm);
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
-	KUNIT_EXPECT_FALSE(test, map_changing_fill_contended(&fill, &vma));
-	second_wake(&c);
-	while (c.task && !map_changing_fill_contended(&fill, &vma) &&
-	       time_before(jiffies, end))
-		schedule_timeout_uninterruptible(1);
-	KUNIT_EXPECT_TRUE(test, map_changing_fill_contended(&fill, &vma));
-	map_changing_fill_pause(&fill, &vma);
-	mmap_read_unlock(mm);
-	KUNIT_EXPECT_TRUE(test, second_done(&c));
-	mmap_read_lock(mm);
-	KUNIT_EXPECT_EQ(test, map_changing_fill_begin(&fill), 0);
-	map_changing_fill_end(&fill);
-	mmap_read_unlock(mm);
-	second_stop(&c);
-}
-
 /* The mode is permitted by the sysctl, and fixed once the features are set. */
 static void map_changing_yield_mode(struct kunit *test)
 {
@@ -222,12 +120,9 @@ static void map_changing_yield_mode(struct kunit *test)
 }
 
 static struct kunit_case map_changing_yield_cases[] = {
-	KUNIT_CASE(map_changing_yield_sees_unregister),
 	KUNIT_CASE(map_changing_yield_validates_page),
 	KUNIT_CASE(map_changing_yield_waits_for_fill),
 	KUNIT_CASE(map_changing_yield_killed),
-	KUNIT_CASE(map_changing_yield_contended),
-	KUNIT_CASE(map_changing_yield_mmap_contended),
 	KUNIT_CASE(map_changing_yield_mode),
 	{}
 };

@@ -6,10 +6,7 @@
 #ifndef _MM_PGTABLE_INSTALL_H
 #define _MM_PGTABLE_INSTALL_H
 
-#include <linux/errno.h>
 #include <linux/mm.h>
-
-#include <asm/pgalloc.h>
 
 #include <race_points/pgtable_install.h>
 
@@ -48,51 +45,6 @@ static inline enum pmd_state pmd_state(pmd_t pmd)
 	if (race_bypass(pgtable_migrating))
 		return pmd_trans_huge(pmd) ? PMD_STATE_HUGE : PMD_STATE_TABLE;
 	return PMD_STATE_HUGE;
-}
-
-/**
- * pmd_state_error() - the errno of a system call that needed a page table
- * @state: as pte_install_map_lock() returned it
- *
- * Context: any.
- * Return: 0 for a page table; -ENOMEM if there is none, and none to be
- * installed; -EEXIST if a huge page is mapped there; -EFAULT for a bad pmd.
- */
-static inline int pmd_state_error(enum pmd_state state)
-{
-	if (likely(state == PMD_STATE_TABLE))
-		return 0;
-	if (state == PMD_STATE_NONE)
-		return -ENOMEM;
-	return state == PMD_STATE_HUGE ? -EEXIST : -EFAULT;
-}
-
-/**
- * pte_prealloc() - have a page table at hand where there is none
- * @mm: the mm
- * @pmd: of the page table
- * @prealloc: where the caller keeps a page table, or NULL there; set if one is
- *	allocated
- *
- * What is at hand is installed by pte_install_map_lock() together with its
- * first entry, or freed by the caller.
- *
- * Context: process context, sleeps.  The mmap_lock of @mm is held, for reading
- * at least: if there is a page table it stays on kernels that do not take page
- * tables away under mmap_lock for reading.
- * Return: PMD_STATE_TABLE if there is a page table, or one at hand;
- * PMD_STATE_NONE if there is no memory for one; otherwise what the pmd holds.
- */
-static inline enum pmd_state
-pte_prealloc(struct mm_struct *mm, pmd_t *pmd, pgtable_t *prealloc)
-{
-	enum pmd_state state = pmd_state(pmdp_get_lockless(pmd));
-
-	if (likely(state != PMD_STATE_NONE))
-		return state;
-	if (!*prealloc)
-		*prealloc = pte_alloc_one(mm);
-	return *prealloc ? PMD_STATE_TABLE : PMD_STATE_NONE;
 }
 
 enum pmd_state pmd_install_table(struct mm_struct *mm, pmd_t *pmd,
@@ -134,6 +86,7 @@ pte_install_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 			return state;
 		*ptep = pte_offset_map_lock(mm, pmd, addr, ptlp);
 		__release(*ptlp);
+		/* NULL in kernels that free page tables under mmap_lock. */
 	} while (unlikely(!*ptep));
 	return PMD_STATE_TABLE;
 }

@@ -36,6 +36,7 @@ unsigned long pmd_skip_none(struct mm_struct *mm, pmd_t *pmd, unsigned long addr
 	if (race_bypass(pgtable_replicate))
 		return addr;
 	start = pte_offset_map_lock(mm, pmd, addr, &ptl);
+	/* NULL in kernels that free page tables under mmap_lock. */
 	if (!start) {
 		__release(ptl);
 		return end;

@@ -54,22 +54,20 @@ static void pgtable_range_none(struct kunit *test)
 	int i;
 
 	install_table(test);
-	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, END));
 	KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, ADDR, END), END);
 	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
 		unsigned long addr = addrs[i], next = addr + PAGE_SIZE;
 
 		set_entry(f, addr, entry);
-		KUNIT_EXPECT_FALSE(test, pmd_range_none(f->mm, f->pmd, ADDR, END));
-		KUNIT_EXPECT_FALSE(test, pmd_range_none(f->mm, f->pmd, addr, next));
+		KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, addr, next), addr);
 		KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, ADDR, END), addr);
 		KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, addr, END), addr);
 		if (addr != ADDR)
-			KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, addr));
+			KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, ADDR, addr), addr);
 		if (next != END)
-			KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, next, END));
+			KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, next, END), END);
 		clear_entry(f, addr);
-		KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, END));
+		KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, ADDR, END), END);
 	}
 }
 
@@ -99,9 +97,8 @@ static void pgtable_range_not_present(struct kunit *test)
 	install_table(test);
 	set_entry(f, addr, swp_entry_to_pte(swp_entry(0, 1)));
 	KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, ADDR, END), addr);
-	KUNIT_EXPECT_FALSE(test, pmd_range_none(f->mm, f->pmd, ADDR, END));
 	clear_entry(f, addr);
-	KUNIT_EXPECT_TRUE(test, pmd_range_none(f->mm, f->pmd, ADDR, END));
+	KUNIT_EXPECT_EQ(test, pmd_skip_none(f->mm, f->pmd, ADDR, END), END);
 }
 
 static struct kunit_case pgtable_range_cases[] = {

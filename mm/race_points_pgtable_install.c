@@ -4,11 +4,9 @@
 #include <race_points/pgtable_install.h>
 
 #include <linux/err.h>
-#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
-#include <linux/xarray.h>
 
 /**
  * race_three_values() - read a pmd as code does that reads it three times
@@ -59,41 +57,4 @@ void race_read_page(struct address_space *mapping, pgoff_t index)
 
 	if (!IS_ERR(page))
 		put_page(page);
-}
-
-/**
- * race_fill_holes() - fill the holes of a huge page before it has its content
- * @mapping: of a file in shmem
- * @hpage: the huge page, in all other slots of its range
- * @holes: how many there were when khugepaged passed them
- *
- * This is what khugepaged does without pgtable_hole_late: nothing is left to be
- * filled when the pages are copied, so that nobody is asked.
- *
- * Context: process context, page lock of @hpage held, i_pages lock not held.
- * Return: how many holes are left: none, or @holes if others have filled one.
- */
-int race_fill_holes(struct address_space *mapping, struct page *hpage,
-		    int holes)
-{
-#ifdef CONFIG_TRANSPARENT_HUGEPAGE
-	XA_STATE(xas, &mapping->i_pages, hpage->index);
-	int i, found = 0;
-
-	xas_lock_irq(&xas);
-	for (i = 0; i < HPAGE_PMD_NR; i++)
-		if (!xas_next(&xas))
-			found++;
-	if (found == holes) {
-		xas_set(&xas, hpage->index);
-		for (i = 0; i < HPAGE_PMD_NR; i++)
-			if (!xas_next(&xas))
-				xas_store(&xas, hpage);
-		__mod_lruvec_page_state(hpage, NR_FILE_PAGES, holes);
-		__mod_lruvec_page_state(hpage, NR_SHMEM, holes);
-		holes = 0;
-	}
-	xas_unlock_irq(&xas);
-#endif
-	return holes;
 }

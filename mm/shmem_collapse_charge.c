@@ -8,6 +8,10 @@
  * page of the same file may find the tmpfs full, though the collapse will give
  * back the block, or will fill in the page that the task needs.  Such a task
  * waits for the end of the collapse before it fails.
+ *
+ * A task that needs a page of another file of the tmpfs does not wait.  It may
+ * hold the lock of a page of the file that is collapsed, for which khugepaged
+ * waits, and its page is not among those that the collapse fills in.
  */
 #include <linux/compiler.h>
 #include <linux/fs.h>
@@ -93,18 +97,18 @@ static bool collapse_pending(const struct address_space *mapping,
  * mmap_lock by trylock only, and i_rwsem not at all.  The caller must not hold
  * a page lock nor i_mmap_rwsem, for which khugepaged waits.
  *
- * The caller looks for its page and for room again, whatever this returns: the
- * collapse may have settled before this looked for it.
+ * The caller looks for its page and for room again in any case: the collapse may
+ * have settled before this looked for it.
  *
  * Context: process context, but not khugepaged.  Sleeps, until it is killed.
- * Return: true if there was a collapse and it has ended.
  */
-bool shmem_collapse_wait(struct address_space *mapping)
+void shmem_collapse_wait(struct address_space *mapping)
 {
 	unsigned long seen;
 
+	/* As if a block that is charged were gone. */
 	if (race_bypass(pgtable_hole_room))
-		return false;
+		return;
 
 	/*
 	 * The caller has looked for room before this looks for the collapse.
@@ -112,9 +116,6 @@ bool shmem_collapse_wait(struct address_space *mapping)
 	 */
 	smp_rmb();
 	seen = READ_ONCE(nr_settled);
-	if (!collapse_pending(mapping, seen))
-		return false;
-
-	return !wait_var_event_killable(&charged_mapping,
-					!collapse_pending(mapping, seen));
+	wait_var_event_killable(&charged_mapping,
+				!collapse_pending(mapping, seen));
 }

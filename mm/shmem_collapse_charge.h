@@ -11,11 +11,10 @@ bool shmem_collapse_charge(struct address_space *mapping);
 void shmem_collapse_settle(void);
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-bool shmem_collapse_wait(struct address_space *mapping);
+void shmem_collapse_wait(struct address_space *mapping);
 #else
-static inline bool shmem_collapse_wait(struct address_space *mapping)
+static inline void shmem_collapse_wait(struct address_space *mapping)
 {
-	return false;
 }
 #endif
 

@@ -85,9 +85,23 @@ void uffd_event_withdraw(struct uffd_event *event)
 	userfaultfd_ctx_put(event->ctx);
 }
 
-static void uffd_event_queue(struct uffd_event *event)
+/**
+ * uffd_event_post() - a change is certain: tell the monitor
+ * @event: complete; not freed before uffd_event_wait()
+ *
+ * Does nothing if the event was posted before.
+ *
+ * Context: the lock that orders changes is held: mmap_lock for writing, also
+ * downgraded by the task that has made the change, or for reading if the change
+ * comes after uffd_event_wait().
+ */
+void uffd_event_post(struct uffd_event *event)
 {
 	struct userfaultfd_ctx *ctx = event->ctx;
+
+	/* As without a queue: in the order in which tasks get to wait. */
+	if (race_bypass(map_changing_order))
+		return;
 
 	if (READ_ONCE(event->state) != UFFD_STATE_NEW)
 		return;
@@ -103,27 +117,8 @@ static void uffd_event_queue(struct uffd_event *event)
 }
 
 /**
- * uffd_event_post() - a change is certain: tell the monitor
- * @event: complete; not freed before uffd_event_wait()
- *
- * Does nothing if the event was posted before.
- *
- * Context: the lock that orders changes is held: mmap_lock for writing, also
- * downgraded by the task that has made the change, or for reading if the change
- * comes after uffd_event_wait().
- */
-void uffd_event_post(struct uffd_event *event)
-{
-	/* As without a queue: in the order in which tasks get to wait. */
-	if (race_bypass(map_changing_order))
-		return;
-
-	uffd_event_queue(event);
-}
-
-/**
  * uffd_event_wait_read() - wait until an event was read
- * @event: complete
+ * @event: given to uffd_event_post()
  *
  * Or until it was dropped, or the task was killed.
  *
@@ -136,8 +131,9 @@ bool uffd_event_wait_read(struct uffd_event *event)
 	DECLARE_WAITQUEUE(wait, current);
 	bool killed = false;
 
-	/* One that was not posted is queued now. */
-	uffd_event_queue(event);
+	/* As without a queue: the task that waits queues its event. */
+	if (race_bypass(map_changing_order))
+		race_uffd_event_queue(event);
 
 	spin_lock_irq(&ctx->event_wqh.lock);
 	__add_wait_queue(&ctx->event_wqh, &wait);
@@ -263,7 +259,7 @@ void uffd_event_ack(struct uffd_event *event)
 
 /**
  * uffd_event_drop_all() - nobody will read the events of this context
- * @ctx: a userfaultfd context that is released, or whose mm has no users
+ * @ctx: a userfaultfd context, released or of no use to its monitor any more
  *
  * Context: interrupts are on, event_wqh.lock is not held.
  */

@@ -23,44 +23,12 @@
 #include <linux/uaccess.h>
 #include <linux/uffd_event.h>
 #include <linux/uffd_event_read.h>
-#include <linux/uio.h>
 #include <linux/userfaultfd_ctx.h>
 
 #include <race_points/map_changing.h>
 
-/**
- * uffd_event_copy() - copy a message to the reader, all of it or nothing
- * @msg: the message
- * @to: where the reader wants it; advanced if it gets the message
- *
- * Context: any.  Does not fault.
- * Return: 0, or -EFAULT if the memory is not there, at least not now.
- */
-int uffd_event_copy(const struct uffd_msg *msg, struct iov_iter *to)
-{
-	size_t copied;
-
-	pagefault_disable();
-	copied = copy_to_iter(msg, sizeof(*msg), to);
-	pagefault_enable();
-	if (copied == sizeof(*msg))
-		return 0;
-	iov_iter_revert(to, copied);
-	return -EFAULT;
-}
-
-/* The reader has the message: it gets the file as well. */
-static void uffd_event_attach(struct uffd_event *event,
-			      struct uffd_event_file *file)
-{
-	if (event->child) {
-		file->file->private_data = event->child;
-		file->attached = true;
-	}
-	uffd_event_ack(event);
-}
-
-static int uffd_event_deliver(struct uffd_event *event, struct iov_iter *to,
+static int uffd_event_deliver(struct uffd_event *event,
+			      struct uffd_msg __user *to,
 			      struct uffd_event_file *file)
 {
 	struct uffd_msg msg = event->msg;
@@ -68,19 +36,26 @@ static int uffd_event_deliver(struct uffd_event *event, struct iov_iter *to,
 
 	if (event->child)
 		msg.arg.fork.ufd = file->fd;
-	err = uffd_event_copy(&msg, to);
+	err = copy_to_user_nofault(to, &msg, sizeof(msg));
 	/* As if copying could not fail. */
 	if (race_bypass(uffd_read_copied))
-		return uffd_event_attach(event, file), err;
-	if (!err)
-		uffd_event_attach(event, file);
-	return err;
+		return race_uffd_event_taken(event, file), err;
+	if (err)
+		return err;
+
+	/* The reader has the message: it gets the file as well. */
+	if (event->child) {
+		file->file->private_data = event->child;
+		file->attached = true;
+	}
+	uffd_event_ack(event);
+	return 0;
 }
 
 /**
  * uffd_event_read() - deliver the oldest event
  * @ctx: the userfaultfd context
- * @to: where the reader wants it; advanced by a struct uffd_msg for each event
+ * @to: where the reader wants it
  * @file: for an event that brings a file
  *
  * Context: interrupts are off, fd_wqh.lock may be held.  Does not fault.
@@ -88,7 +63,7 @@ static int uffd_event_deliver(struct uffd_event *event, struct iov_iter *to,
  * at least not now; -ENFILE if the event brings a file: make one, or say in
  * @file why not, and ask again; or file->err.
  */
-int uffd_event_read(struct userfaultfd_ctx *ctx, struct iov_iter *to,
+int uffd_event_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *to,
 		    struct uffd_event_file *file)
 {
 	struct uffd_event *event;

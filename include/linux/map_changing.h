@@ -10,7 +10,6 @@
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/lockdep.h>
-#include <linux/mm_types.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/userfaultfd_ctx.h>
@@ -22,17 +21,11 @@
  * @ctx: context of the monitor that fills
  * @resumed: the fill has dropped its locks at least once
  * @gen: map_changing_gen of @ctx when the fill was admitted
- * @vma_ctx: context of the mapping that was filled when the locks were dropped
- * @vm_ops: with @vm_flags, the kind of that mapping
- * @vm_flags: see @vm_ops; VM_SHARED and VM_HUGETLB count
  */
 struct map_changing_fill {
 	struct userfaultfd_ctx *ctx;
 	bool resumed;
 	unsigned long gen;
-	struct userfaultfd_ctx *vma_ctx;
-	const void *vm_ops;
-	unsigned long vm_flags;
 };
 
 void map_changing_begin(struct userfaultfd_ctx *ctx);
@@ -40,10 +33,6 @@ int map_changing_begin_removal(struct userfaultfd_ctx *ctx);
 void map_changing_end(struct userfaultfd_ctx *ctx);
 
 int __map_changing_fill_begin(struct map_changing_fill *fill);
-void map_changing_fill_pause(struct map_changing_fill *fill,
-			     const struct vm_area_struct *vma);
-int __map_changing_fill_vma(const struct map_changing_fill *fill,
-			    const struct vm_area_struct *vma);
 
 /**
  * map_changing_pending() - has a change begun that the monitor has not read?
@@ -128,8 +117,7 @@ static inline bool map_changing_fill_admit(struct map_changing_fill *fill)
  * @fill: the fill: at its begin, and each time it has dropped its locks
  *
  * Usually no change holds the lock or waits for it, and it is the first time:
- * that much is inline, since a page is filled in some two thousand
- * instructions.
+ * that much is inline, since it is done for each ioctl.
  *
  * Context: process context, sleeps.  The mmap_lock of fill->ctx->mm is held for
  * reading and stays so until map_changing_fill_end().
@@ -164,19 +152,18 @@ static inline void map_changing_fill_end(const struct map_changing_fill *fill)
 }
 
 /**
- * map_changing_fill_vma() - is this the kind of mapping that was filled before?
- * @fill: a fill that was admitted
- * @vma: the mapping where it goes on
+ * map_changing_fill_pause() - a fill is about to drop its locks
+ * @fill: a fill for which map_changing_fill_begin() returned 0
  *
- * A page that the fill brings along would not fit in a mapping of another kind.
+ * Ends the fill as map_changing_fill_end() does.  In order to go on it calls
+ * map_changing_fill_begin() again.
  *
- * Context: the mmap_lock of @vma is held.
- * Return: 0, or -EAGAIN.
+ * Context: process context.
  */
-static inline int map_changing_fill_vma(const struct map_changing_fill *fill,
-					const struct vm_area_struct *vma)
+static inline void map_changing_fill_pause(struct map_changing_fill *fill)
 {
-	return likely(!fill->resumed) ? 0 : __map_changing_fill_vma(fill, vma);
+	fill->resumed = true;
+	map_changing_fill_end(fill);
 }
 
 #endif /* _LINUX_MAP_CHANGING_H */

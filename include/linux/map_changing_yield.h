@@ -11,7 +11,6 @@
 
 struct map_changing_fill;
 struct userfaultfd_ctx;
-struct vm_area_struct;
 
 #ifdef CONFIG_USERFAULTFD
 
@@ -19,32 +18,14 @@ extern int sysctl_userfaultfd_yield;
 
 int map_changing_set_yield(struct userfaultfd_ctx *ctx);
 int map_changing_announce_removal(struct userfaultfd_ctx *ctx, bool validated);
-void map_changing_invalidate(struct userfaultfd_ctx *ctx);
 
-/*
- * In the default mode nothing can change, since a fill holds map_changing_lock.
- * The functions that follow are given a fill in yielding mode, or NULL.
- */
-bool __map_changing_fill_hint(const struct map_changing_fill *fill);
 bool __map_changing_fill_valid(const struct map_changing_fill *fill);
-bool __map_changing_fill_contended(const struct map_changing_fill *fill,
-				   const struct vm_area_struct *vma);
-
-/**
- * map_changing_fill_hint() - need this fill not even try?
- * @fill: a fill in yielding mode, or NULL
- *
- * Context: any.
- * Return: false if map_changing_fill_valid() will be false.
- */
-static inline bool map_changing_fill_hint(const struct map_changing_fill *fill)
-{
-	return likely(!fill) || __map_changing_fill_hint(fill);
-}
 
 /**
  * map_changing_fill_valid() - may this page be installed?
  * @fill: a fill in yielding mode, or NULL
+ *
+ * In the default mode, where a fill holds map_changing_lock, nothing changes.
  *
  * Context: the lock of the page table that gets the page was taken just before,
  * and after the page table, and the page in the page cache, were visible to
@@ -56,31 +37,7 @@ static inline bool map_changing_fill_valid(const struct map_changing_fill *fill)
 	return likely(!fill) || __map_changing_fill_valid(fill);
 }
 
-/**
- * map_changing_fill_contended() - shall this fill let others in?
- * @fill: a fill in yielding mode that has installed a page since it was
- *	admitted, or NULL
- * @vma: the mapping that is filled
- *
- * If so it calls map_changing_fill_pause(), drops its locks and begins again.
- *
- * Context: the locks of the fill are held.
- * Return: true if somebody waits for one of the locks, and the fill will see it
- * when another mapping takes the place of this one.
- */
-static inline bool
-map_changing_fill_contended(const struct map_changing_fill *fill,
-			    const struct vm_area_struct *vma)
-{
-	return unlikely(fill) && __map_changing_fill_contended(fill, vma);
-}
-
 #else /* !CONFIG_USERFAULTFD */
-
-static inline bool map_changing_fill_hint(const struct map_changing_fill *fill)
-{
-	return true;
-}
 
 static inline bool map_changing_fill_valid(const struct map_changing_fill *fill)
 {

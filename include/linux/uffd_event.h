@@ -16,7 +16,7 @@ struct userfaultfd_ctx;
  * enum uffd_event_state - where an event is on its way to the monitor
  * @UFFD_STATE_NEW: not in a queue yet
  * @UFFD_STATE_QUEUED: in the events of its context
- * @UFFD_STATE_READ: the monitor has it, or will have it by another event
+ * @UFFD_STATE_READ: the monitor has it, or need not get it from its task
  * @UFFD_STATE_DROPPED: nobody will read it
  */
 enum uffd_event_state {

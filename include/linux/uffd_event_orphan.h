@@ -8,7 +8,7 @@
 struct uffd_event;
 struct userfaultfd_ctx;
 
-/* So many of them wait to be read, in each context. */
+/* Maximum number of unread orphans per context. */
 #define UFFD_EVENT_ORPHANS_MAX	64
 
 void uffd_event_wait_or_orphan(struct uffd_event *event);

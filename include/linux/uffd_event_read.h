@@ -5,10 +5,10 @@
 #ifndef _LINUX_UFFD_EVENT_READ_H
 #define _LINUX_UFFD_EVENT_READ_H
 
+#include <linux/compiler_types.h>
 #include <linux/types.h>
 
 struct file;
-struct iov_iter;
 struct uffd_msg;
 struct userfaultfd_ctx;
 
@@ -26,8 +26,7 @@ struct uffd_event_file {
 	bool attached;
 };
 
-int uffd_event_copy(const struct uffd_msg *msg, struct iov_iter *to);
-int uffd_event_read(struct userfaultfd_ctx *ctx, struct iov_iter *to,
+int uffd_event_read(struct userfaultfd_ctx *ctx, struct uffd_msg __user *to,
 		    struct uffd_event_file *file);
 void uffd_event_file_put(struct uffd_event_file *file);
 

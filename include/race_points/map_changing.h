@@ -12,7 +12,7 @@
 RACE_HOLD(uffd_fill_page,
 	  "a fill was admitted and tries to install the page at addr");
 RACE_HOLD(uffd_fill_map,
-	  "a fill has its page ready, and is about to lock the page table");
+	  "a fill has its page ready, and is about to make it visible");
 RACE_HOLD(uffd_fill_unlocked,
 	  "a fill has dropped its locks and will go on with the page at addr");
 RACE_HOLD(uffd_event_waited,
@@ -52,6 +52,8 @@ RACE_GUARD(map_changing_yield,
 	   "in yielding mode a removal does not wait for fills");
 RACE_GUARD(map_changing_break,
 	   "in yielding mode a fill drops its locks for tasks that wait");
+RACE_GUARD(map_changing_unregister,
+	   "in yielding mode UFFDIO_UNREGISTER ends fills that hold no lock");
 RACE_GUARD(uffd_read_copied,
 	   "an event is dequeued after it was copied to the reader's buffer");
 RACE_GUARD(uffd_read_place,
@@ -78,7 +80,11 @@ RACE_GUARD(uffd_fill_kind,
 	   "a fill does not go on in a mapping of another kind after a gap");
 
 struct uffd_event;
+struct uffd_event_file;
 
+void race_uffd_event_queue(struct uffd_event *event);
+void race_uffd_event_taken(struct uffd_event *event,
+			   struct uffd_event_file *file);
 void race_uffd_event_hand_over(struct uffd_event *event);
 void race_uffd_event_end(struct uffd_event *event);
 

@@ -31,8 +31,6 @@ RACE_HOLD(pgtable_collapse_page,
 	  "khugepaged brings in a page not uptodate; addr: file offset");
 RACE_HOLD(pgtable_collapse,
 	  "khugepaged has all pages of a huge page; addr: file offset");
-RACE_HOLD(pgtable_collapse_copied,
-	  "khugepaged has copied the pages of a huge page; addr: file offset");
 RACE_HOLD(pgtable_collapse_mark,
 	  "khugepaged will mark a huge page uptodate; addr: file offset");
 

@@ -7,7 +7,8 @@ belongs to the system of the patch that brings it, and a line of an old file to 
 patch that has added it, or has removed it. What one patch adds and another removes is no
 change.
 
-Patches for stable belong to no system: they are fixes of what is there, and apply without any.
+A system of OF_THE_BASE has no files of its own to put its logic into: what it changes is the
+kernel's. Patches for stable belong to no system: they are fixes of what is there, and apply without any.
 Tests, documents and MAINTAINERS are no part of a product.
 """
 
@@ -23,6 +24,9 @@ from .repo import Commit, Repo
 LIMIT = 40                          # hooks in percent of what a system changes
 NEW = re.compile(r".*(?<!_test)\.[chS]")
 STABLE = ""                         # in the place of a system
+# What the base has already, and no system of ours: these patches mend it where it is, and add what
+# mainline has there.  Their share is printed, and has no limit.
+OF_THE_BASE = {"write_tracking"}
 
 
 @dataclass

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
  * USERFAULTFD_YIELD: a userfaultfd whose fills and removals do not wait for
- * each other.  See Documentation/admin-guide/mm/userfaultfd-monitor.rst.
+ * each other.  See Documentation/admin-guide/mm/userfaultfd-yield.rst.
  */
 #ifndef _UAPI_LINUX_USERFAULTFD_YIELD_H
 #define _UAPI_LINUX_USERFAULTFD_YIELD_H

@@ -18,7 +18,7 @@
  * which do not synchronize, cannot tell which of them was first.
  *
  *	change()
- *	  changing++, generation++	map_changing_begin_removal(),
+ *	  changing++, generation++	map_changing_announce_removal(),
  *					map_changing_begin()
  *	  event = QUEUED		uffd_event_post(); release:
  *					event_wqh.lock

@@ -17,14 +17,9 @@
  *							is split, the pmd none
  *	finds a small page
  *	base: allocates a page table
- *	series: does the fault again
- *
- * "deposit" is "locked" with MADV_DONTNEED in the place of the hole, so that
- * the fault finds the huge page whole.  It can be mapped, but some
- * architectures set a page table aside for that.  Whether this is one shows in
- * what is left when the page is not mapped any more.  A fault that asks once
- * only, was told that it needs none, and maps the page, has allocated one under
- * the page lock.
+ *	series: maps nothing; "around"
+ *	goes on to ->fault(), which asks
+ *	again, and "locked" faults again
  *
  * pgtable_alloc counts the page tables that a task allocates in order to
  * install them at once.  Those that a fault allocates before it asks for its
@@ -44,14 +39,12 @@
 
 static const struct variant {
 	const char *arg, *name, *ask, *asked, *damage;
-	bool write, deposit;
+	bool write;
 } variants[] = {
 	{ "around", "pgtable-faultaround-no-prealloc", "pgtable_fault_around",
-	  "pgtable_map_pages", "table-allocated-in-rcu-section", false, false },
+	  "pgtable_map_pages", "table-allocated-in-rcu-section", false },
 	{ "locked", "pgtable-fault-alloc-under-lock", "pgtable_fault",
-	  "pgtable_fault_asked", "table-allocated-under-page-lock", true, false },
-	{ "deposit", "pgtable-deposit-refault", "pgtable_fault",
-	  "pgtable_fault_asked", "deposit-allocated-under-page-lock", true, true },
+	  "pgtable_fault_asked", "table-allocated-under-page-lock", true },
 };
 
 static struct shared {
@@ -108,26 +101,9 @@ static void punch_hole(struct actor *a, size_t size)
 		race_broken("the huge page was not split");
 }
 
-static void unmap_huge(struct actor *a, size_t size)
-{
-	long kb = status_kb(a->pid, "VmPTE");
-
-	actor_call(a, 1, SYS_madvise, (long)s->area, size, MADV_DONTNEED);
-	touched(a, 1);
-	if (smaps_kb(a->pid, s->area, size, "ShmemPmdMapped") ||
-	    page_exists(a->pid, s->area))
-		race_broken("the huge page is still mapped");
-	kb -= status_kb(a->pid, "VmPTE");
-	if (!kb)
-		race_skip("a huge page takes no page table here, as it does on ppc64");
-	if (kb != (long)page_size() >> 10)
-		race_broken("%ld kB of page tables went with the huge page", kb);
-}
-
 int main(int argc, char **argv)
 {
 	const struct variant *v = race_variant(argc, argv, variants);
-	bool damaged, whole;
 	struct actor a;
 	size_t size;
 	int hits;
@@ -142,8 +118,7 @@ int main(int argc, char **argv)
 	if (s->err)
 		race_broken("mmap: %s", strerror(s->err));
 
-	if (!v->deposit)
-		count_tables(&a);
+	count_tables(&a);
 	race_arm(v->ask, "tid=%d timeout=" RACE_HOLD_MS, a.call[0].tid);
 	race_arm(v->asked, "tid=%d timeout=" RACE_HOLD_MS, a.call[0].tid);
 	actor_touch(&a, 0, s->area, v->write);
@@ -154,27 +129,16 @@ int main(int argc, char **argv)
 		race_broken("the other thread has not mapped the huge page");
 	race_release(v->ask);
 	race_wait(v->asked, "held=1");
-	if (v->deposit)
-		unmap_huge(&a, size);
-	else
-		punch_hole(&a, size);
+	punch_hole(&a, size);
 	race_release(v->asked);
 	touched(&a, 0);
 
 	if (!page_exists(a.pid, s->area))
 		race_broken("the fault has mapped nothing");
-	whole = smaps_kb(a.pid, s->area, size, "ShmemPmdMapped");
-	if (whole != v->deposit)
-		race_broken("the fault has %smapped the huge page", whole ? "" : "not ");
-	if (v->deposit) {
-		hits = race_point_field(v->ask, "hits");
-		ksft_print_msg("the fault has asked %d times\n", hits);
-		damaged = hits == 1;
-	} else {
-		hits = race_point_field("pgtable_alloc", "hits");
-		ksft_print_msg("page tables allocated: %d by the fault\n", hits - 1);
-		damaged = hits > 1;
-	}
+	if (smaps_kb(a.pid, s->area, size, "ShmemPmdMapped"))
+		race_broken("the fault has mapped the huge page");
+	hits = race_point_field("pgtable_alloc", "hits");
+	ksft_print_msg("page tables allocated: %d by the fault\n", hits - 1);
 	actor_stop(&a);
-	return race_end(damaged ? v->damage : NULL);
+	return race_end(hits > 1 ? v->damage : NULL);
 }

@@ -14,6 +14,9 @@
  *	base: BUG_ON(pmd_none())
  *	series: installs it
  *
+ * A fill that neither ends so nor looks again says EEXIST, and to its monitor
+ * that means that there is a page.
+ *
  * The mapping is private and its file has huge pages, so that a read maps one
  * though the mapping is registered for missing pages.
  */
@@ -56,9 +59,11 @@ fail:
 	s->err = errno;
 }
 
-static bool zap(void)
+/* Return: the damage, if any. */
+static const char *zap(void)
 {
 	char *addr = s->area + 5 * page_size();
+	bool exists;
 	int err;
 
 	race_keep_apart(a.call[0].tid, a.call[1].tid);
@@ -78,16 +83,19 @@ static bool zap(void)
 		race_broken("the huge page is still mapped");
 	race_release("pgtable_installed");
 	if (actor_killed(&a, 0, &err))
-		return true;
-	if (err || !page_exists(a.pid, addr))
+		return "filler-killed-by-kernel";
+	/* The huge page is gone: what is there now the fill has brought. */
+	exists = page_exists(a.pid, addr);
+	actor_stop(&a);
+	if (err == EEXIST && !exists)
+		return "eexist-without-page";
+	if (err || !exists)
 		race_broken("the fill has filled nothing: %s", strerror(err));
-	return false;
+	return NULL;
 }
 
 int main(void)
 {
-	bool killed;
-
 	race_begin("pgtable-mfill-vs-zap");
 	race_points_require();
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
@@ -97,9 +105,5 @@ int main(void)
 	make_huge(s->fd, huge_size());
 	actor_start(&a, map_area, NULL);
 	uffd_require(s->err, 0);
-
-	killed = zap();
-	if (!killed)
-		actor_stop(&a);
-	return race_end(killed ? "filler-killed-by-kernel" : NULL);
+	return race_end(zap());
 }

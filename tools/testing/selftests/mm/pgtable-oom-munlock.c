@@ -16,7 +16,7 @@
  *	the OOM killer chooses
  *					is killed, munlock:
  *					waits for the page
- *	series: does the fault again,
+ *	series: faults again, and
  *	allocates before ->fault()
  *
  * This is no race with a verdict: who is killed second, and whether anybody has

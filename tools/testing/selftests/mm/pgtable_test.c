@@ -117,6 +117,8 @@ bool actor_killed(struct actor *a, int thread, int *err)
 
 /* Migration */
 
+#define NEEDS_NODES	"needs two nodes: boot with numa=fake=2"
+
 static void move_to(struct migration *m, const int *node, int flags)
 {
 	actor_call(m->actor, m->thread, SYS_move_pages, 0, 1, (long)&m->page,
@@ -137,16 +139,17 @@ static void moved(struct migration *m)
 }
 
 /**
- * migration_prepare() - find the two nodes, and arm pgtable_migration
+ * migration_find() - where is the page, and where is it to be moved?
  * @m: filled in; in memory that the actor shares
  * @a: the actor
  * @thread: which thread, idle or done
  * @page: its page that is to be moved
  *
  * Skips the test where there is no move_pages().
+ *
+ * Return: the node that it is on; the other one of two is in @m.
  */
-void migration_prepare(struct migration *m, struct actor *a, int thread,
-		       void *page)
+int migration_find(struct migration *m, struct actor *a, int thread, void *page)
 {
 	struct call *call = &a->call[thread];
 
@@ -159,7 +162,32 @@ void migration_prepare(struct migration *m, struct actor *a, int thread,
 		race_skip("no move_pages: CONFIG_NUMA=y is needed");
 	moved(m);
 	m->node = !m->status;
-	race_arm("pgtable_migration", "tid=%d timeout=" RACE_HOLD_MS, call->tid);
+	return m->status;
+}
+
+/**
+ * migration_prepare() - find the two nodes, and arm pgtable_migration
+ * @m: filled in; in memory that the actor shares
+ * @a: the actor
+ * @thread: which thread, idle or done
+ * @page: its page that is to be moved
+ *
+ * Skips the test where there is no move_pages().
+ */
+void migration_prepare(struct migration *m, struct actor *a, int thread,
+		       void *page)
+{
+	migration_find(m, a, thread, page);
+	race_arm("pgtable_migration", "tid=%d timeout=" RACE_HOLD_MS,
+		 a->call[thread].tid);
+}
+
+/* There is no other node. */
+static bool one_node(struct migration *m)
+{
+	struct call *call = &m->actor->call[m->thread];
+
+	return call->ret && call->err == ENODEV;
 }
 
 /**
@@ -175,8 +203,8 @@ void migration_begin(struct migration *m, int flags)
 	do {
 		bool done = actor_is_done(m->actor, m->thread);
 
-		if (done && m->actor->call[m->thread].err == ENODEV)
-			race_skip("needs two nodes: boot with numa=fake=2");
+		if (done && one_node(m))
+			race_skip(NEEDS_NODES);
 		if (done || !race_look_again())
 			no_move(m);
 	} while (race_point_field("pgtable_migration", "held") != 1);
@@ -189,6 +217,24 @@ void migration_begin(struct migration *m, int flags)
 void migration_end(struct migration *m)
 {
 	race_release("pgtable_migration");
+	moved(m);
+	if (m->status != m->node)
+		no_move(m);
+}
+
+/**
+ * migration_move() - let the thread move the page, and see that it was moved
+ * @m: found; no point is armed for the thread
+ * @flags: MPOL_MF_*
+ *
+ * Skips the test where there is one node.
+ */
+void migration_move(struct migration *m, int flags)
+{
+	move_to(m, &m->node, flags);
+	actor_done(m->actor, m->thread);
+	if (one_node(m))
+		race_skip(NEEDS_NODES);
 	moved(m);
 	if (m->status != m->node)
 		no_move(m);

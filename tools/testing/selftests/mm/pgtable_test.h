@@ -23,8 +23,8 @@ struct actor;
 struct uffdio_zeropage;
 
 /*
- * A page that a thread moves to another node, and is held at pgtable_migration
- * meanwhile.
+ * A page that a thread moves to another node.  It may be held at
+ * pgtable_migration meanwhile.
  */
 struct migration {
 	struct actor *actor;
@@ -40,6 +40,8 @@ void actor_touch(struct actor *a, int thread, char *addr, bool write);
 void actor_zeropage(struct actor *a, int thread, int uffd,
 		    struct uffdio_zeropage *zero, char *addr);
 bool actor_killed(struct actor *a, int thread, int *err);
+int migration_find(struct migration *m, struct actor *a, int thread, void *page);
+void migration_move(struct migration *m, int flags);
 void migration_prepare(struct migration *m, struct actor *a, int thread,
 		       void *page);
 void migration_begin(struct migration *m, int flags);

@@ -684,11 +684,13 @@ static void actor_came_up(struct actor *a, int threads)
  */
 void actor_start(struct actor *a, void (*init)(void *arg), void *arg)
 {
+	pid_t pid;
 	int i;
 
 	a->call = shared_alloc(sizeof(*a->call) * ACTOR_THREADS);
-	a->pid = race_fork();
-	if (!a->pid) {
+	/* @a may be in memory that the two share: only this one writes to it. */
+	pid = race_fork();
+	if (!pid) {
 		pthread_t thread;
 
 		/*
@@ -704,6 +706,7 @@ void actor_start(struct actor *a, void (*init)(void *arg), void *arg)
 		for (;;)
 			pause();
 	}
+	a->pid = pid;
 	actor_came_up(a, ACTOR_THREADS);
 }
 

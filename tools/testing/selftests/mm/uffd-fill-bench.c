@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a userfaultfd fill, a page fault and a fork cost, in instructions.
+ * What a userfaultfd fill, a page fault and a fork cost, in instructions: see
+ * bench_test.h.
  *
- * Under QEMU's -icount shift=0 the guest's clock goes on by one nanosecond with
- * each instruction, and its time-stamp counter is that clock.  So a count is
- * exact, and on a machine that is alike the same again; the program first
- * counts a loop whose length it knows, and reports nothing where that comes out
- * wrong.  A string instruction counts once for each of its repetitions, so on a
- * processor with fast ones (ERMS) the copying of a page alone is 4096.
- *
- * Each operation is done RUNS times, on a page that is absent, with its page
- * table, its source and its page cache there.  The smallest count is reported:
- * the others also have a timer tick in them, or the refill of a per-CPU list.
+ * Each operation is done on a page that is absent, with its page table, its
+ * source and its page cache there.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,11 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kselftest.h"
+#include "bench_test.h"
 #include "race_test.h"
 
-#define RUNS		200
-#define LOOPS		100000
 #define SIZE_4K		0x1000UL
 #define SIZE_64K	0x10000UL
 #define SIZE_2M		0x200000UL
@@ -38,42 +29,6 @@
 static int uffd;
 static char *fill_dst, *fill_src, *anon, *shmem, *forked;
 static pid_t child;
-
-#ifdef __x86_64__
-static uint64_t ticks(void)
-{
-	return __builtin_ia32_rdtsc();
-}
-
-/* Two instructions a round. */
-static void loop(unsigned long rounds)
-{
-	asm volatile("1: dec %0; jnz 1b" : "+r" (rounds) : : "cc");
-}
-#else
-static uint64_t ticks(void)
-{
-	race_skip("no counter of this architecture is known to count instructions");
-}
-
-static void loop(unsigned long rounds)
-{
-}
-#endif
-
-static void nothing(void)
-{
-}
-
-static void loop_once(void)
-{
-	loop(LOOPS);
-}
-
-static void loop_twice(void)
-{
-	loop(2 * LOOPS);
-}
 
 static void drop(void *addr, size_t len)
 {
@@ -215,37 +170,6 @@ static const struct {
 	{ "fork-last", fork_last, fork_child },
 };
 
-/*
- * The smallest count of @run, the call and the two readings of the counter
- * included.
- */
-static uint64_t count(void (*prepare)(void), void (*run)(void))
-{
-	uint64_t start, spent, least = UINT64_MAX;
-	int i;
-
-	for (i = 0; i < RUNS; i++) {
-		prepare();
-		start = ticks();
-		run();
-		spent = ticks() - start;
-		if (spent < least)
-			least = spent;
-	}
-	return least;
-}
-
-static void calibrate(void)
-{
-	uint64_t once = count(nothing, loop_once);
-	uint64_t twice = count(nothing, loop_twice);
-
-	ksft_print_msg("calibration: %d instructions, %lld ticks\n", 2 * LOOPS,
-		       (long long)(twice - once));
-	if (twice - once != 2 * LOOPS)
-		race_skip("the counter counts no instructions; use QEMU's -icount shift=0");
-}
-
 static char *map(size_t len, int flags, int fd)
 {
 	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, 0);
@@ -294,17 +218,14 @@ static void prepare_all(void)
 
 int main(void)
 {
-	uint64_t empty;
 	size_t i;
 
 	race_begin("uffd-fill-bench");
 	if (page_size() != SIZE_4K)
 		race_skip("pages are not of 4 KiB");
 	prepare_all();
-	calibrate();
-	empty = count(nothing, nothing);
+	bench_begin();
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		ksft_print_msg("bench: %s %llu\n", rows[i].name,
-			       (unsigned long long)(count(rows[i].prepare, rows[i].run) - empty));
+		bench_row(rows[i].name, rows[i].prepare, rows[i].run);
 	return race_end(NULL);
 }

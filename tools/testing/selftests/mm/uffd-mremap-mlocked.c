@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mremap() moves and grows a locked mapping: the monitor hears of the move
- * before anybody waits for a page of the new tail.
+ * mremap() moves and grows a locked mapping, and waits for a page of the new
+ * tail: the monitor can fill it.
  *
  *	thread 0				monitor
  *	mremap
@@ -13,128 +13,26 @@
  *	base: REMAP would be queued after
  *	the fault is served: never
  *
- *	series: waits until REMAP is read	read: REMAP
+ *	series: queues REMAP as it moves,
+ *	and waits until it is read		read: REMAP
  *	  faults in the tail, waits		read: a fault
  *						UFFDIO_COPY: 0
  *	  returns
  *
- * With REMAP queued before it waits the monitor can go on, but still meets a
- * fault in a place that it has not heard of: "populate" looks at that alone.
- *
- * Pure user space: a mapping behind the locked one makes it move.
+ * Either would do: an event that is queued before anybody waits for the tail,
+ * or a tail that is populated after the event was read.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "kselftest.h"
 #include "race_test.h"
-#include "uffd_oracle.h"
+#include "uffd_mremap.h"
 
-#define PAGES	4
-#define GROWN	8
-
-static struct monitored m;
-
-static bool take(struct uffd_msg *msg)
+int main(void)
 {
-	if (!event_readable(m.uffd, 0))
-		return false;
-	if (read(m.uffd, msg, sizeof(*msg)) == sizeof(*msg))
-		return true;
-	/* A fault may be gone by the time of the read. */
-	if (errno != EAGAIN)
-		race_broken("read: %s", strerror(errno));
-	return false;
-}
-
-static void prepare(const char *src)
-{
-	int i, err;
-
-	/* All pages are present, so mlock() does not wait for the monitor. */
-	for (i = 0; i < PAGES; i++) {
-		err = fill(m.uffd, m.area + i * page_size(), src, page_size(),
-			   NULL);
-		if (err)
-			race_broken("fill: %s", strerror(err));
-	}
-	actor_call(&m.actor, 0, SYS_mlock, (long)m.area, PAGES * page_size());
-	actor_done(&m.actor, 0);
-	if (m.actor.call[0].ret)
-		race_broken("mlock: %s", strerror(m.actor.call[0].err));
-}
-
-int main(int argc, char **argv)
-{
-	const bool populate = argc > 1 && !strcmp(argv[1], "populate");
-	size_t len = PAGES * page_size(), i;
-	struct uffd_msg msg, remap = { }, fault = { };
 	struct grow_locked o = { };
-	struct call *call;
-	char *src, *at;
-	int err;
 
-	race_begin(populate ? "uffd-mremap-populate" : "uffd-mremap-mlocked");
-	src = shared_alloc(page_size());
-	memset(src, 0x5a, page_size());
-	monitored_start(&m, PAGES, UFFD_FEATURE_EVENT_REMAP);
-	prepare(src);
-
-	call = &m.actor.call[0];
-	actor_call(&m.actor, 0, SYS_mremap, (long)m.area, len,
-		   GROWN * page_size(), MREMAP_MAYMOVE);
-	if (!actor_blocked(&m.actor, 0))
-		race_broken("mremap waits for nobody");
-	race_control_open();
-	do {
-		while (take(&msg)) {
-			if (msg.event == UFFD_EVENT_REMAP) {
-				remap = msg;
-			} else if (msg.event == UFFD_EVENT_PAGEFAULT) {
-				fault = msg;
-				o.tail_first |= !remap.event;
-			} else {
-				race_broken("event %#x", msg.event);
-			}
-		}
-		if (!fault.event)
-			continue;
-		at = (char *)(uintptr_t)fault.arg.pagefault.address;
-		err = fill_or_event(m.uffd, at, src);
-		if (!err)
-			fault.event = 0;
-		else if (err != EAGAIN)
-			race_broken("fill of the tail: %s", strerror(err));
-		else
-			o.refused = !event_readable(m.uffd, 0);
-	} while (!o.refused && !actor_is_done(&m.actor, 0) && race_look_again());
-
-	if (!o.refused) {
-		actor_done(&m.actor, 0);
-		if (call->ret == -1 || call->ret == (long)m.area)
-			race_broken("mremap did not move: %s",
-				    strerror(call->err));
-		if (remap.event != UFFD_EVENT_REMAP ||
-		    remap.arg.remap.to != (uint64_t)call->ret ||
-		    remap.arg.remap.len != len)
-			race_broken("mremap moved without the right event");
-		for (i = 0; i < GROWN; i++)
-			if (!page_exists(m.actor.pid, (char *)call->ret +
-					 i * page_size()))
-				race_broken("page %zu of a locked mapping is missing", i);
-	}
-	monitored_stop(&m);
-	/* Two races, each with a row of its own in the table. */
-	ksft_print_msg("fault of the tail before REMAP: %d, refused for ever: %d\n",
-		       o.tail_first, o.refused);
-	if (populate)
-		o.refused = false;
-	else
-		o.tail_first = false;
+	race_begin("uffd-mremap-mlocked");
+	mremap_locked(&o);
+	/* Another race: see uffd-mremap-populate.c. */
+	o.tail_first = false;
 	return race_end(grow_locked_damage(&o));
 }

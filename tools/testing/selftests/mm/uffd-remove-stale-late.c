@@ -5,8 +5,8 @@
  *
  *	filler				target			monitor
  *	UFFDIO_COPY or UFFDIO_ZEROPAGE
- *	  there is no page table
- *	  no change: goes on, held
+ *	  there is no page table, or no page
+ *	  asks: no change; goes on, held
  *					MADV_DONTNEED
  *					  REMOVE pending	reads it
  *					  finds no page table
@@ -14,10 +14,11 @@
  *	  released
  *	  installs a page table
  *	  base: and the page: stale
- *	  series: asks again: EAGAIN
+ *	  series: asks again under its lock: EAGAIN
  *
  * The removal finds nothing whose lock it could take, so that no other lock
- * orders the two.
+ * orders the two.  In "shmem" it is the page that is not in the page cache, when
+ * MADV_REMOVE looks for it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,10 +39,11 @@ static struct filler filler;
 
 static const struct variant {
 	const char *arg, *name;
-	bool zeropage;
+	bool zeropage, shmem;
 } variants[] = {
-	{ "copy", "uffd-remove-stale-late", false },
-	{ "zeropage", "uffd-remove-stale-late-zeropage", true },
+	{ "copy", "uffd-remove-stale-late", false, false },
+	{ "zeropage", "uffd-remove-stale-late-zeropage", true, false },
+	{ "shmem", "uffd-remove-stale-late-shmem", false, true },
 };
 
 /* What one page table maps. */
@@ -74,6 +76,7 @@ int main(int argc, char **argv)
 	if (v->zeropage)
 		zero = shared_alloc(sizeof(*zero));
 	m.mode = &uffd_yielding;
+	m.shmem = v->shmem;
 	/* The area must contain all that one page table maps. */
 	monitored_start(&m, 2 * table_size() / page_size(),
 			UFFD_FEATURE_EVENT_REMOVE);
@@ -87,7 +90,7 @@ int main(int argc, char **argv)
 	fill_begin(page, zero);
 	race_wait("uffd_fill_map", "held=1");
 	actor_call(&m.actor, 0, SYS_madvise, (long)page, page_size(),
-		   MADV_DONTNEED);
+		   v->shmem ? MADV_REMOVE : MADV_DONTNEED);
 	race_wait("uffd_remove_begin", "hits=1");
 	if (!actor_blocked(&m.actor, 0))
 		race_broken("the removal waits for nobody");

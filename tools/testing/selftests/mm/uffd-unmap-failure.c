@@ -5,7 +5,7 @@
  *
  *	thread 0				monitor
  *	unmaps both ranges
- *	  raises the first context's count
+ *	  marks the first context as changing
  *	  no memory for the second: ENOMEM
  *						base, munmap: reads UNMAP
  *						base, brk: UFFDIO_COPY: EAGAIN

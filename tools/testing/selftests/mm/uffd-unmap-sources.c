@@ -26,7 +26,7 @@ static void shm_remap(void)
 	actor_call(&m.actor, 0, SYS_shmat, id, (long)page(2), SHM_REMAP);
 	unmap_is_told(page(2), 2 * page_size());
 	check(returned(0) == (long)page(2));
-	check(changing() == 0 && !fill_page(1));
+	check(changing_is(0) && !fill_page(1));
 	shmctl(id, IPC_RMID, NULL);
 	monitored_stop(&m);
 }
@@ -59,7 +59,8 @@ static void shm_detach(void)
 	check(register_range(at, 2 * page_size()) == EINVAL);
 	actor_call(&m.actor, 0, SYS_shmdt, (long)at);
 	check(!returned(0));
-	check(generation() == 0 && !event_readable(m.uffd, 0));
+	/* 0, or -1 where fdinfo does not say. */
+	check(generation() <= 0 && !event_readable(m.uffd, 0));
 	shmctl(id, IPC_RMID, NULL);
 	monitored_stop(&m);
 }
@@ -84,7 +85,7 @@ static void shm_detach_huge_part(int first, int pages)
 	check(!returned(0));
 	check(!range_mapped(m.actor.pid, at, 1));
 	check(!range_mapped(m.actor.pid, at + huge, 1));
-	check(changing() == 0 && !fill_page(1));
+	check(changing_is(0) && !fill_page(1));
 	shmctl(id, IPC_RMID, NULL);
 	monitored_stop(&m);
 }
@@ -104,5 +105,5 @@ static const struct check_case cases[] = {
 
 int main(void)
 {
-	return uffd_events_run("changing", cases, ARRAY_SIZE(cases));
+	return uffd_events_run(NULL, cases, ARRAY_SIZE(cases));
 }

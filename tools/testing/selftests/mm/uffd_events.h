@@ -42,6 +42,7 @@ int register_range(const char *start, size_t len);
 int register_area(uint64_t mode);
 
 long changing(void);
+bool changing_is(long nr);
 long generation(void);
 
 void pend(struct actor *who, int thread, unsigned int event);

@@ -8,18 +8,17 @@
  * part of the source.  Three rules keep them right:
  *
  * 1. poll, lock, read.  An event is acknowledged by read(), and from then on
- * fills
- *    are admitted again: so read() is called with the books locked for writing,
- *    and the lock is not dropped before all that was read is in the books.
+ *    fills are admitted again: so read() is called with the books locked for
+ *    writing, and the lock is not dropped before all that was read is in the
+ *    books.
  *
  * 2. A fill looks up its pages and calls the ioctl under the same read lock.
- * Were
- *    the lock dropped in between, an event could be read, and its change finished,
- *    after the look-up and before the ioctl: no kernel can notice that.
+ *    Were the lock dropped in between, an event could be read, and its change
+ *    finished, after the look-up and before the ioctl: no kernel can notice
+ *    that.
  *
  * 3. EAGAIN says that there are events which have not been read.  Read them,
- * look
- *    up again, and go on behind what was copied.
+ *    look up again, and go on behind what was copied.
  *
  * A page may fault again after it was served: the process may have removed it,
  * also between the read() of a REMOVE event and the removal itself.  So the
