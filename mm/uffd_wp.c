@@ -29,7 +29,7 @@ static bool pte_uffd_wp_ends(struct mm_struct *mm, pte_t pte)
  * @vma: the mapping
  * @pmd: of the page table
  * @addr: of the first page
- * @end: of the last one
+ * @end: behind the last one
  * @newprot: what the pages get, of change_protection()
  *
  * Context: mmap_lock is held; the pmd points to a page table, which stays.

@@ -17,7 +17,7 @@
  * uffd_wp_change() - protect pages of a mapping, or end their protection
  * @vma: the mapping
  * @start: of the first page
- * @end: of the last one
+ * @end: behind the last one
  * @enable_wp: protect them
  * @done: set to the end of what was changed
  *

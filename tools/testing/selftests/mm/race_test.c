@@ -250,6 +250,11 @@ void race_skip(const char *fmt, ...)
 	vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
 	clean_up();
+	if (ksft_get_fail_cnt()) {
+		ksft_print_msg("%s, but a test before this one has failed\n", why);
+		fflush(stdout);
+		_exit(KSFT_FAIL);
+	}
 	if (*test_name)
 		ksft_test_result_skip("%s: %s\n", test_name, why);
 	else

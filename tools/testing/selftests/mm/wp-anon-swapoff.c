@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 	if (v->soft_dirty) {
 		clear_soft_dirty();
 		if (soft_dirty())
-			race_skip("no soft-dirty bit: CONFIG_MEM_SOFT_DIRTY=y is needed");
+			race_broken("clear_refs has cleared nothing");
 	}
 	wp_populate(w, 1);
 	if (v->soft_dirty && soft_dirty() != PAGES)

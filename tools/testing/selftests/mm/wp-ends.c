@@ -236,8 +236,7 @@ static void in_swap(void)
 	race_pin(w->actor.call[1].tid, 0);
 	wp_populate(w, 1);
 	protect(page(0), PAGES);
-	if (call(SYS_madvise, (long)w->area, w->len, MADV_PAGEOUT, 0, 0))
-		race_broken("MADV_PAGEOUT: %s", strerror(errno));
+	wp_pageout(w, w->area, PAGES);
 	if (smaps_kb(w->actor.pid, w->area, w->len, "Swap") != kb)
 		race_broken("pages are not swapped");
 	check(delist(page(2), 4 * page_size()));

@@ -41,7 +41,7 @@ int main(void)
 	struct uffdio_writeprotect *arg;
 	struct actor monitor;
 	struct wp *w;
-	bool went_on;
+	enum wp_write last;
 
 	race_begin("wp-killed");
 	race_points_require();
@@ -64,11 +64,13 @@ int main(void)
 
 	if (wp_write(w, 0, w->area, 2) != WP_TRAPPED)
 		race_broken("the first page is not protected");
-	went_on = wp_write(w, 1, w->area + page_size(), 2) == WP_TRAPPED;
+	last = wp_write(w, 1, w->area + page_size(), 2);
+	if (last == WP_REFUSED)
+		race_broken("the last page cannot be written");
 	if (wp_unprotect(w->uffd, w->area, w->len))
 		race_broken("UFFDIO_WRITEPROTECT fails");
 	actor_done(&w->actor, 0);
 	actor_done(&w->actor, 1);
 	wp_stop(w);
-	return race_end(went_on ? "goes-on-after-kill" : NULL);
+	return race_end(last == WP_TRAPPED ? "goes-on-after-kill" : NULL);
 }

@@ -694,7 +694,9 @@ static void alone(void (*run)(void))
 	}
 	waitpid(pid, &status, 0);
 	ksm_off();
-	if (!WIFEXITED(status) || !outcome->ok)
+	if (WIFEXITED(status) && WEXITSTATUS(status) == KSFT_SKIP)
+		check_skip = "see above";
+	else if (!WIFEXITED(status) || !outcome->ok)
 		check_ok = false;
 	if (*outcome->skip)
 		check_skip = outcome->skip;

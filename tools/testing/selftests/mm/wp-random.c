@@ -2,8 +2,8 @@
 /*
  * Write protection by userfaultfd under random load: wp-random STEPS SEED KIND
  *
- * A target process writes to its pages and does to them all that takes an entry
- * of a page table away and makes it again.  This process is its monitor: it
+ * A target process writes to its pages and does to them most of what takes an
+ * entry of a page table away and makes it again.  This process is its monitor: it
  * protects pages, looks whether they change, lets writes through, and disturbs
  * from outside.  All threads together make STEPS steps.
  *
@@ -14,6 +14,8 @@
  *    unprotects it.
  *  - A page holds what its owner has written last, whatever became of its entry.
  *  - A write that traps goes on when its page is unprotected.
+ *
+ * A trap that nobody asked for is answered and not reported: see wp-stale.c.
  *
  * Each page has one owner, a thread of the target, which alone writes its first
  * word.  The second word is written from outside, by force.  A page is given up
@@ -103,7 +105,7 @@ static struct shared {
 	int err;
 	int ready, go;
 	int done;		/* threads of the target that have ended */
-	long protects, traps, fills, forced, migrated, moves, forks, swapped,
+	long protects, looks, traps, fills, forced, migrated, moves, forks, swapped,
 	     swapoffs;
 	bool merged;
 	char damage[32];	/* the first one */
@@ -112,6 +114,7 @@ static struct shared {
 /* Of the monitor. */
 static struct model {
 	pthread_mutex_t lock;
+	bool registered;	/* unless it was moved */
 	struct {
 		bool protected;
 		unsigned int epoch, page_epoch;
@@ -326,8 +329,11 @@ static void *own(void *arg)
 	unsigned int me = (uintptr_t)arg;
 
 	seed_thread(me);
-	while (step())
+	while (step()) {
 		owner_step(&s->block[me + OWNERS * pick(BLOCKS / OWNERS)]);
+		/* Others sleep by their nature, and are to have their share. */
+		usleep(pick(200));
+	}
 	__atomic_add_fetch(&s->done, 1, __ATOMIC_SEQ_CST);
 	return NULL;
 }
@@ -357,7 +363,7 @@ static void move_pages_of(struct block *b)
 {
 	size_t n = 1 + pick(kind->pages), first = pick(kind->pages), i;
 	void *page[MAX_PAGES];
-	int node[MAX_PAGES], status[MAX_PAGES];
+	int node[MAX_PAGES], before[MAX_PAGES], status[MAX_PAGES];
 
 	if (first + n > kind->pages)
 		n = kind->pages - first;
@@ -369,10 +375,12 @@ static void move_pages_of(struct block *b)
 		node[i] = node[0];
 	if (kind->align > 1)
 		n = 1;
-	if (!syscall(SYS_move_pages, 0, n, page, node, status, MPOL_MF_MOVE))
-		for (i = 0; i < n; i++)
-			if (status[i] == node[i])
-				count(&s->migrated);
+	if (syscall(SYS_move_pages, 0, n, page, NULL, before, 0) ||
+	    syscall(SYS_move_pages, 0, n, page, node, status, MPOL_MF_MOVE))
+		return;
+	for (i = 0; i < n; i++)
+		if (before[i] >= 0 && before[i] != node[i] && status[i] == node[i])
+			count(&s->migrated);
 }
 
 static void *trouble(void *arg)
@@ -514,6 +522,8 @@ static void look(int nr, size_t i)
 		model[nr].page[i].protected = false;
 		return;
 	}
+	if (read)
+		count(&s->looks);
 	if (read && memcmp(word, model[nr].page[i].word, sizeof(word)))
 		damage("protected-page-changed",
 		       "page %zu of block %d had %#llx %#llx and has %#llx %#llx",
@@ -522,15 +532,15 @@ static void look(int nr, size_t i)
 		       (unsigned long long)word[0], (unsigned long long)word[1]);
 }
 
-/* A page under migration is in no swap file, as pagemap has it. */
-static bool exists(const char *addr)
+/* pagemap sets PM_SWAP for migration entries too: their type is not 0. */
+static bool exists(const char *addr, bool protected)
 {
 	uint64_t entry;
 
 	if (pread(pagemap, &entry, sizeof(entry),
 		  (uintptr_t)addr / page_size() * sizeof(entry)) != sizeof(entry))
 		return false;
-	if (entry & WP_PM_SWAP && !(entry & 0x1f))
+	if (protected && entry & WP_PM_SWAP && !(entry & 0x1f))
 		count(&s->swapped);
 	return entry & (WP_PM_SWAP | WP_PM_PRESENT);
 }
@@ -554,14 +564,20 @@ static void protect(int nr, size_t first, size_t n)
 		look(nr, i);
 		if (!model[nr].page[i].protected)
 			begin_epochs(nr, i);
-		was[i] = exists(at + i * page_size());
+		was[i] = exists(at + i * page_size(),
+				model[nr].page[i].protected);
 	}
 	err = wp_protect(uffd, at + first * page_size(), n * page_size());
 	if (err == ENOENT) {
+		if (kind->features & UFFD_FEATURE_EVENT_REMAP &&
+		    model[nr].registered && load(&b->moves) == moves)
+			damage("registration-lost", "of block %d", nr);
 		/* It was moved to where nothing is registered. */
 		for (i = 0; i < kind->pages; i++)
 			model[nr].page[i].protected = false;
-		wp_register(uffd, at, kind->pages * page_size(), kind->mode);
+		model[nr].registered = !wp_register(uffd, at,
+						    kind->pages * page_size(),
+						    kind->mode);
 	}
 	if (err)
 		return;
@@ -597,7 +613,7 @@ static void register_again(int nr)
 		model[nr].page[i].protected = false;
 	}
 	wp_unregister(uffd, at, len);
-	wp_register(uffd, at, len, kind->mode);
+	model[nr].registered = !wp_register(uffd, at, len, kind->mode);
 }
 
 static void *guard(void *arg)
@@ -646,7 +662,7 @@ static void *guard(void *arg)
  */
 static void *force(void *arg)
 {
-	uint64_t value = 0;
+	uint64_t value;
 	int nr;
 	size_t i;
 
@@ -654,7 +670,7 @@ static void *force(void *arg)
 	while (step()) {
 		nr = pick(BLOCKS);
 		i = pick_page();
-		value++;
+		value = pick(VALUES);
 		pthread_mutex_lock(&model[nr].lock);
 		if (pwrite(mem, &value, sizeof(value),
 			   (uintptr_t)page_at(&s->block[nr], i) + sizeof(value)) > 0)
@@ -809,7 +825,8 @@ struct parked {
 
 static void *answer(void *arg)
 {
-	struct parked parked[2 * OWNERS + 1], *p;
+	struct parked parked[4 * OWNERS];
+	char *page;
 	struct uffd_msg msg;
 	size_t n = 0, i;
 
@@ -820,12 +837,17 @@ static void *answer(void *arg)
 		while (read(uffd, &msg, sizeof(msg)) == sizeof(msg)) {
 			if (msg.event != UFFD_EVENT_PAGEFAULT)
 				continue;
-			if (n == ARRAY_SIZE(parked))
+			page = (char *)(uintptr_t)(msg.arg.pagefault.address &
+						   ~(page_size() - 1));
+			/* A thread may have been woken, and fault once more. */
+			for (i = 0; i < n && parked[i].page != page; i++)
+				;
+			if (i == ARRAY_SIZE(parked))
 				race_broken("more faults than threads");
-			p = &parked[n++];
-			p->page = (char *)(uintptr_t)(msg.arg.pagefault.address &
-						      ~(page_size() - 1));
-			p->wp = msg.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP;
+			n = i == n ? n + 1 : n;
+			parked[i].page = page;
+			parked[i].wp = msg.arg.pagefault.flags &
+				       UFFD_PAGEFAULT_FLAG_WP;
 		}
 		for (i = 0; i < n;)
 			if (serve(parked[i].page, parked[i].wp))
@@ -836,11 +858,25 @@ static void *answer(void *arg)
 	return NULL;
 }
 
+static char ksm_before[3][24], numa_before[24];
+
 static void put_back(void)
 {
+	swapon(swap_path, 0);
 	put(KSM "run", "2");
-	put(KSM "run", "0");
-	put(NUMA, "0");
+	put(KSM "run", ksm_before[0]);
+	put(KSM "pages_to_scan", ksm_before[1]);
+	put(KSM "sleep_millisecs", ksm_before[2]);
+	if (*numa_before)
+		put(NUMA, numa_before);
+}
+
+static void remember(const char *path, char *text)
+{
+	long n = number(path);
+
+	if (n >= 0)
+		sprintf(text, "%ld", n);
 }
 
 static int target_file(const char *name)
@@ -903,8 +939,10 @@ static void run(void)
 	uffd = actor_fd(&a, s->uffd);
 	mem = target_file("mem");
 	pagemap = target_file("pagemap");
-	for (i = 0; i < BLOCKS; i++)
+	for (i = 0; i < BLOCKS; i++) {
 		pthread_mutex_init(&model[i].lock, NULL);
+		model[i].registered = true;
+	}
 	__atomic_store_n(&s->go, 1, __ATOMIC_SEQ_CST);
 	for (i = 0; i < ARRAY_SIZE(threads); i++) {
 		if (i == 2 && !(kind->may & MAY_FORCE))
@@ -937,14 +975,20 @@ int main(int argc, char **argv)
 	seed = strtoul(argv[2], NULL, 0);
 	race_begin("wp-random-%s", kind->name);
 	ksft_print_msg("SEED=%lu, %ld steps\n", seed, steps);
-	race_cleanup(put_back);
+	if (geteuid())
+		race_skip("needs root");
+	if (kind->may & MAY_MERGE && number(KSM "run") < 0)
+		race_skip("no KSM: CONFIG_KSM=y is needed");
 	if (!swap_file(swap_path, sizeof(swap_path)))
 		race_skip("needs swap, of one device");
+	remember(KSM "run", ksm_before[0]);
+	remember(KSM "pages_to_scan", ksm_before[1]);
+	remember(KSM "sleep_millisecs", ksm_before[2]);
+	remember(NUMA, numa_before);
+	race_cleanup(put_back);
 	put(KSM "pages_to_scan", "1000");
 	put(KSM "sleep_millisecs", "5");
 	put(KSM "run", "1");
-	put("/proc/sys/kernel/numa_balancing_scan_delay_ms", "0");
-	put("/proc/sys/kernel/numa_balancing_scan_period_min_ms", "10");
 
 	s = shared_alloc(sizeof(*s));
 	s->steps = steps;
@@ -959,6 +1003,7 @@ int main(int argc, char **argv)
 		race_broken("see above");
 	if (!s->damage[0]) {
 		happened("protections", true, s->protects);
+		happened("looks at protected pages", true, s->looks);
 		happened("traps", true, s->traps);
 		happened("fills", kind->mode & UFFDIO_REGISTER_MODE_MISSING, s->fills);
 		happened("moves", kind->may & MAY_MOVE, s->moves);
@@ -966,7 +1011,7 @@ int main(int argc, char **argv)
 		happened("forks", true, s->forks);
 		happened("merged pages", kind->may & MAY_MERGE, s->merged);
 		happened("pages moved to another node", true, s->migrated);
-		happened("pages found swapped out", true, s->swapped);
+		happened("protected pages found in swap", true, s->swapped);
 		happened("swapoff", true, s->swapoffs);
 	}
 	return race_end(s->damage[0] ? s->damage : NULL);

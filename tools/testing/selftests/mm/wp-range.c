@@ -48,9 +48,10 @@ static void start_parts(size_t len, uint64_t features)
 	low = w->area;
 	middle = low + part;
 	high = middle + part;
-	wp_write(w, 0, low, 1);
-	wp_write(w, 0, middle, 1);
-	wp_write(w, 0, high, 1);
+	if (wp_write(w, 0, low, 1) != WP_WRITTEN ||
+	    wp_write(w, 0, middle, 1) != WP_WRITTEN ||
+	    wp_write(w, 0, high, 1) != WP_WRITTEN)
+		race_broken("a page cannot be populated");
 }
 
 static void start(void)
@@ -192,7 +193,6 @@ static void hugetlb(void)
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED, -1, 0) !=
 	    (long)middle) {
 		check_skip = "no pages of hugetlbfs";
-		wp_stop(w);
 		return;
 	}
 	ends_there();
