@@ -8,7 +8,7 @@
 
 #include <linux/compiler.h>
 #include <linux/errno.h>
-#include <linux/map_changing.h>
+#include <linux/map_changing_yield.h>
 #include <linux/mm.h>
 
 #include <asm/pgalloc.h>
@@ -20,13 +20,13 @@
  * @fill: a fill in yielding mode, or NULL
  *
  * Context: any.  The answer counts under the page-table lock, where
- * map_changing_fill_valid() gives it.
- * Return: false if map_changing_fill_valid() is bound to fail.
+ * map_changing_fill_valid() is asked again.
+ * Return: false if it is bound to fail then.
  */
 static inline bool
 map_changing_fill_may_go_on(const struct map_changing_fill *fill)
 {
-	return likely(!fill) || map_changing_fill_same(fill);
+	return map_changing_fill_valid(fill);
 }
 
 /**
