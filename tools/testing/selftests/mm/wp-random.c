@@ -571,11 +571,12 @@ static void protect(int nr, size_t first, size_t n)
 		was[i] = false;
 		if (!watched(i))
 			continue;
-		look(nr, i);
 		if (!model[nr].page[i].protected)
 			begin_epochs(nr, i);
+		/* Before a look, which brings it in from swap. */
 		was[i] = exists(at + i * page_size(),
 				model[nr].page[i].protected);
+		look(nr, i);
 	}
 	err = wp_protect(uffd, at + first * page_size(), n * page_size());
 	if (err == ENOENT) {
