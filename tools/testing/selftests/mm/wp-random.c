@@ -658,8 +658,11 @@ static void *guard(void *arg)
 			protect(nr, first, n);
 			break;
 		default:
-			for (i = first; i < first + n; i++)
+			for (i = first; i < first + n; i++) {
+				exists(page_at(&s->block[nr], i),
+				       watched(i) && model[nr].page[i].protected);
 				look(nr, i);
+			}
 		}
 		pthread_mutex_unlock(&model[nr].lock);
 	}
